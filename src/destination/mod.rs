@@ -1,0 +1,99 @@
+//! CATALOG, where webhooks go. One file per kind of destination; today there is HTTP.
+//! Only here does the gateway dial out.
+
+use crate::domain::{attempt::AttemptResult, delivery::Delivery, name::Name, secret::Secret, status_set::StatusSet};
+use ::http::{HeaderName, Method, Uri};
+use std::{future::Future, pin::Pin, time::Duration};
+
+mod connection;
+mod http;
+
+/// Where deliveries are sent.
+pub trait Destination: Send + Sync + std::fmt::Debug {
+    /// Makes one attempt; ends within the destination's timeout.
+    fn send<'a>(&'a self, delivery: &'a Delivery) -> Pin<Box<dyn Future<Output = Result<Receipt, SendError>> + Send + 'a>>;
+}
+
+/// How one destination is called. What follows a failure is in `deliver::Policy`.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Absolute, `http` or `https`.
+    pub url: Uri,
+    /// POST, PUT or PATCH.
+    pub method: Method,
+    /// One attempt, whole; connecting at most 5 s of it.
+    pub timeout: Duration,
+    /// Sent with every attempt.
+    pub headers: Vec<(HeaderName, Secret)>,
+    /// The answers that count as delivered.
+    pub success: StatusSet,
+}
+
+/// The destination took the delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    /// The status code.
+    pub status: u16,
+}
+
+/// An attempt failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SendError {
+    /// Answered, but not with one of the codes that count as success.
+    #[error("answered {status}")]
+    Status {
+        /// The status code.
+        status: u16,
+        /// The beginning of the answer's body: 2 KiB at most, what is no UTF-8 replaced.
+        response: Box<str>,
+        /// The `retry-after` field, as it came.
+        retry_after: Option<Box<str>>,
+    },
+    /// No whole answer within the timeout.
+    #[error("no answer within {}", crate::domain::quantity::show_duration(*.0))]
+    Timeout(Duration),
+    /// The host's name has no address.
+    #[error("no address for {host}: {cause}")]
+    Dns {
+        /// The name that was looked up.
+        host: Box<str>,
+        /// What the resolver said.
+        cause: Box<str>,
+    },
+    /// Refused, unreachable, or reset before the request was sent.
+    #[error("cannot connect: {0}")]
+    Connect(Box<str>),
+    /// The TLS handshake failed: expired, wrong host, unknown issuer, …
+    #[error("TLS failed: {0}")]
+    Tls(Box<str>),
+    /// Reset, closed early, or a malformed answer.
+    #[error("the exchange broke: {0}")]
+    Protocol(Box<str>),
+}
+
+impl SendError {
+    /// What the label `result` says.
+    pub fn result(&self) -> AttemptResult {
+        match self {
+            Self::Status { status, .. } => AttemptResult::of_status(*status),
+            Self::Timeout(_) => AttemptResult::Timeout,
+            Self::Dns { .. } => AttemptResult::Dns,
+            Self::Connect(_) => AttemptResult::Connect,
+            Self::Tls(_) => AttemptResult::Tls,
+            Self::Protocol(_) => AttemptResult::Protocol,
+        }
+    }
+
+    /// The status code, where there was an answer.
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::Status { status, .. } => Some(*status),
+            Self::Timeout(_) | Self::Dns { .. } | Self::Connect(_) | Self::Tls(_) | Self::Protocol(_) => None,
+        }
+    }
+}
+
+/// The destination that the settings describe.
+pub fn build(name: &Name, settings: Settings) -> Box<dyn Destination> {
+    Box::new(http::Http::new(name.clone(), settings))
+}

@@ -1,0 +1,14 @@
+//! The words of the product as plain data and pure text. Imports nothing else of this crate.
+
+pub mod attempt;
+pub mod clock;
+pub mod delivery;
+pub mod event;
+pub mod id;
+pub mod json;
+pub mod name;
+pub mod plan;
+pub mod quantity;
+pub mod received;
+pub mod secret;
+pub mod status_set;

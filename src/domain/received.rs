@@ -1,0 +1,21 @@
+//! A request as the front door took it in, before anything about it is believed.
+
+use super::{clock::Timestamp, name::Name};
+use bytes::Bytes;
+use http::HeaderMap;
+use std::net::IpAddr;
+
+/// A whole request to a source: within the limits, and nothing else is known of it.
+#[derive(Debug, Clone)]
+pub struct Received {
+    /// The source whose path was called.
+    pub source: Name,
+    /// Header fields of the request.
+    pub headers: HeaderMap,
+    /// The bytes of the body.
+    pub body: Bytes,
+    /// The address of the peer.
+    pub peer: IpAddr,
+    /// When the body was whole.
+    pub at: Timestamp,
+}

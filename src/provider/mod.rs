@@ -1,0 +1,88 @@
+//! CATALOG, who sends: signature schemes and payload schemas. One file per provider.
+//! `open` is the only maker of an `Event`: verify, then parse.
+
+use crate::domain::{event::Event, name::Name, received::Received, secret::Secret};
+
+mod ottu;
+mod signature;
+
+/// A signature scheme and a payload schema.
+pub trait Provider: Send + Sync + std::fmt::Debug {
+    /// Verifies and reads a request.
+    ///
+    /// # Errors
+    /// What is wrong with it; see [`OpenError`].
+    fn open(&self, received: &Received) -> Result<Event, OpenError>;
+}
+
+/// How a source's requests are verified and read.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The scheme.
+    pub scheme: Scheme,
+    /// The keys in force, 1 to 3.
+    pub secrets: Vec<Secret>,
+    /// What is done with an event that has no signature.
+    pub unsigned: Unsigned,
+}
+
+/// The schemes there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Scheme {
+    /// Ottu's payments and operations.
+    Ottu,
+}
+
+/// What is done with an event that has no `signature` field at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Unsigned {
+    /// 401.
+    #[default]
+    Reject,
+    /// Stored, and forwarded on release.
+    Quarantine,
+    /// Operation events are forwarded, marked unverified; anything else is refused.
+    Accept,
+}
+
+/// Why a request gives no event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// Neither a JSON object nor anything that the signed fields can be read from: 400.
+    #[error("the body is not a JSON object")]
+    Malformed,
+    /// The signature is missing, is none, or is wrong under every key: 401.
+    #[error("{0}")]
+    Signature(SignatureError),
+}
+
+/// What is wrong with a signature. Told to operators, never to the sender.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SignatureError {
+    /// No such field, and the source does not take unsigned events of this kind.
+    #[error("there is no signature")]
+    Missing,
+    /// Not 64 hexadecimal characters.
+    #[error("the signature is not 64 hexadecimal characters")]
+    Malformed,
+    /// Right form, wrong under every current key.
+    #[error("the signature is wrong under every key of the source")]
+    Wrong,
+}
+
+/// The provider of a source.
+pub fn build(source: &Name, settings: &Settings) -> Box<dyn Provider> {
+    match settings.scheme {
+        Scheme::Ottu => Box::new(ottu::Ottu::new(source.clone(), settings)),
+    }
+}
+
+/// The payload with a signature of that scheme added or replaced; all else stays byte for byte.
+///
+/// # Errors
+/// [`OpenError::Malformed`]: the payload is not a JSON object.
+pub fn sign(scheme: Scheme, payload: &[u8], secret: &Secret) -> Result<Vec<u8>, OpenError> {
+    match scheme {
+        Scheme::Ottu => ottu::sign(payload, secret),
+    }
+}

@@ -1,0 +1,1 @@
+//! HMAC over the signed fields.

@@ -1,0 +1,346 @@
+//! CATALOG, where accepted work lives. The seam is small and the same for every engine:
+//! one set of contract tests (`tests/it/store_contract.rs`) runs against each of them.
+
+use crate::{
+    domain::{
+        attempt::Attempt,
+        clock::{Clock, Timestamp},
+        delivery::{DeliveryStatus, Lease, Seq, Settlement},
+        event::{Event, Flags, Kind, Verdict},
+        id::EventId,
+        name::Name,
+        plan::{Plan, Routing},
+    },
+    metrics::Metrics,
+};
+use bytes::Bytes;
+use std::{future::Future, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
+
+pub mod sqlite;
+
+/// What a call to the store gives: boxed, since the store is a trait object.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// How many leases of one destination are out at most; beyond it deliveries wait as rows.
+pub const WINDOW: usize = 2048;
+
+/// How many bodies of one signature are stored within 24 h, the first included.
+pub const BODIES_PER_SIGNATURE: usize = 20;
+
+/// Where the store is and how long it keeps what is done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// The data folder.
+    pub path: PathBuf,
+    /// How long finished events are kept: every delivery delivered or discarded, or the event dropped.
+    pub keep: Duration,
+    /// How long dead, unmatched, quarantined and parked events are kept. Waiting ones stay for ever.
+    pub keep_unresolved: Duration,
+}
+
+/// A durable place for events and their deliveries.
+pub trait Store: Send + Sync + std::fmt::Debug {
+    /// Stores the event with its plan and leases its deliveries, or finds that it is known. Resolves when that is durable.
+    /// A failing disk is waited for: the call ends with an error only when the store is closed.
+    fn append(&self, new: NewEvent) -> Answer<'_, Appended>;
+
+    /// Leases up to `max` deliveries of the destination that are due and not leased yet, the longest due first.
+    fn lease<'a>(&'a self, destination: &'a Name, max: usize) -> Answer<'a, Leased>;
+
+    /// Ends leases: each attempt and the new state of its delivery in one step. Durable soon after; a crash before
+    /// that lets the lease lapse, and the attempt is made again.
+    fn settle(&self, settlement: Settlement) -> Answer<'_, ()>;
+
+    /// The bytes received.
+    fn body(&self, seq: Seq) -> Answer<'_, Option<Bytes>>;
+
+    /// One event with its deliveries and attempts.
+    fn event(&self, id: EventId) -> Answer<'_, Option<EventDetail>>;
+
+    /// Events, newest first.
+    fn search(&self, query: Query) -> Answer<'_, Page>;
+
+    /// Makes what is dead or waiting due now, with a fresh run of the retry policy.
+    /// `None`: no such event. A lane that is told by [`Retried::due`] has to ask for leases.
+    fn retry(&self, id: EventId, destination: Option<Name>) -> Answer<'_, Option<Retried>>;
+
+    /// Removes a small step of what is older than the settings say.
+    fn expire(&self) -> Answer<'_, Expired>;
+
+    /// Figures for metrics and the list of destinations.
+    fn stats(&self) -> Answer<'_, Stats>;
+
+    /// Whether events can be accepted now; the reason if not.
+    fn health(&self) -> Result<(), StoreError>;
+
+    /// Writes what is still to be written, and closes. Later calls give [`StoreError::Closed`].
+    fn close(&self) -> Answer<'_, ()>;
+}
+
+/// An event on its way into the store.
+#[derive(Debug)]
+pub struct NewEvent {
+    /// The event, with its verdict.
+    pub event: Arc<Event>,
+    /// What the rules decided; of an event in quarantine only the answer counts.
+    pub plan: Plan,
+}
+
+/// What became of an event.
+#[derive(Debug)]
+pub enum Appended {
+    /// It is new and stored.
+    Stored {
+        /// Its key.
+        seq: Seq,
+        /// Its deliveries, to be attempted by the caller.
+        leases: Vec<Lease>,
+        /// Destinations whose delivery waits in the store, since their window is full.
+        deferred: Vec<Name>,
+    },
+    /// The same bytes with the same signature are stored already; counted there.
+    Duplicate {
+        /// The code that the first one was answered.
+        answer: u16,
+    },
+    /// Other bytes with a signature that is stored already. Stored in quarantine, unless there are too many of them.
+    Variant {
+        /// Whether it was stored.
+        stored: bool,
+    },
+}
+
+/// Leased deliveries and what else there is.
+#[derive(Debug, Default)]
+pub struct Leased {
+    /// In the order in which they fell due.
+    pub leases: Vec<Lease>,
+    /// When the next one that is not leased falls due; in the past where there are more now. `None`: there is none.
+    pub next_due: Option<Timestamp>,
+}
+
+/// What `retry` did.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Retried {
+    /// Destinations whose delivery is due now.
+    pub due: Vec<Name>,
+    /// Destinations whose delivery is being attempted right now: no second attempt is started.
+    pub in_flight: Vec<Name>,
+}
+
+/// An event as lists show it.
+#[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "named after the fields of `Event` and `Plan`")]
+pub struct EventSummary {
+    pub seq: Seq,
+    pub id: EventId,
+    pub source: Name,
+    pub kind: Kind,
+    pub fields: crate::domain::event::Fields,
+    pub received_at: Timestamp,
+    pub verdict: Verdict,
+    pub verified: bool,
+    pub flags: Flags,
+    pub routing: Routing,
+    pub answer: u16,
+    pub rules: Vec<Name>,
+    /// How often the same bytes came again.
+    pub duplicates: u32,
+    pub deliveries: Vec<DeliverySummary>,
+}
+
+/// A delivery as lists show it.
+#[derive(Debug, Clone)]
+pub struct DeliverySummary {
+    /// Where it goes.
+    pub destination: Name,
+    /// The rules that send it there.
+    pub rules: Vec<Name>,
+    /// Its state.
+    pub status: DeliveryStatus,
+    /// Attempts made.
+    pub attempts: u32,
+    /// When it is tried next, of a failed one.
+    pub next_attempt_at: Option<Timestamp>,
+    /// The last attempt.
+    pub last: Option<Attempt>,
+}
+
+/// An event with everything that is known of it, but its body.
+#[derive(Debug, Clone)]
+pub struct EventDetail {
+    /// As in lists.
+    pub summary: EventSummary,
+    /// The content type received.
+    pub content_type: Option<Box<str>>,
+    /// All attempts with their destinations, in the order in which they were made.
+    pub attempts: Vec<(Name, Attempt)>,
+}
+
+/// The one status of an event: quarantined, waiting, dead, unmatched, dropped or delivered, whichever of them comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the doc of the enum names them in their order")]
+pub enum EventStatus {
+    Quarantined,
+    Waiting,
+    Dead,
+    Unmatched,
+    Dropped,
+    Delivered,
+}
+
+impl EventStatus {
+    /// All of them, the strongest first.
+    pub const ALL: [Self; 6] = [Self::Quarantined, Self::Waiting, Self::Dead, Self::Unmatched, Self::Dropped, Self::Delivered];
+
+    /// As the API writes it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Quarantined => "quarantined",
+            Self::Waiting => "waiting",
+            Self::Dead => "dead",
+            Self::Unmatched => "unmatched",
+            Self::Dropped => "dropped",
+            Self::Delivered => "delivered",
+        }
+    }
+}
+
+impl EventSummary {
+    /// Its one status. Parked deliveries count as waiting, discarded ones as delivered.
+    pub fn status(&self) -> EventStatus {
+        let any = |wanted: &[DeliveryStatus]| self.deliveries.iter().any(|delivery| wanted.contains(&delivery.status));
+        if matches!(self.verdict, Verdict::Quarantined(_)) {
+            EventStatus::Quarantined
+        } else if any(&[DeliveryStatus::Waiting, DeliveryStatus::Retrying, DeliveryStatus::Parked]) {
+            EventStatus::Waiting
+        } else if any(&[DeliveryStatus::Dead]) {
+            EventStatus::Dead
+        } else {
+            match self.routing {
+                Routing::Unmatched => EventStatus::Unmatched,
+                Routing::Dropped => EventStatus::Dropped,
+                Routing::Routed => EventStatus::Delivered,
+            }
+        }
+    }
+}
+
+/// Which events to list. All that is set has to hold.
+#[derive(Debug, Clone, Default)]
+#[expect(missing_docs, reason = "named after the query of the API")]
+pub struct Query {
+    pub from: Option<String>,
+    pub kind: Option<Kind>,
+    pub state: Option<String>,
+    pub result: Option<String>,
+    pub operation: Option<String>,
+    pub reference: Option<String>,
+    pub session: Option<String>,
+    pub order: Option<String>,
+    /// With `destination`: of that delivery (waiting, dead, delivered); else of the event.
+    pub status: Option<EventStatus>,
+    pub rule: Option<String>,
+    pub destination: Option<String>,
+    pub since: Option<Timestamp>,
+    pub until: Option<Timestamp>,
+    /// At most so many; the engine may give fewer and a cursor.
+    pub limit: usize,
+    /// Only events before this one.
+    pub cursor: Option<Seq>,
+}
+
+/// A page of a list.
+#[derive(Debug, Clone, Default)]
+pub struct Page {
+    /// Newest first.
+    pub events: Vec<EventSummary>,
+    /// Where the next page starts; `None`: this was the last one.
+    pub next: Option<Seq>,
+}
+
+/// What one step of removal did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Expired {
+    /// Events removed.
+    pub removed: u64,
+    /// Whether there is more to do now.
+    pub more: bool,
+}
+
+/// Figures of the store.
+#[derive(Debug, Clone, Default)]
+pub struct Stats {
+    /// Bytes of all files in the data folder.
+    pub bytes: u64,
+    /// Bytes free on its disk.
+    pub free_bytes: u64,
+    /// Per destination that has deliveries which are not delivered.
+    pub destinations: Vec<DestinationStats>,
+    /// Events in quarantine by source and reason.
+    pub quarantined: Vec<(Name, crate::domain::event::Reason, u64)>,
+}
+
+/// What waits for one destination.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DestinationStats {
+    /// Its name.
+    pub destination: Name,
+    /// Due and not being attempted, leased or not.
+    pub ready: u64,
+    /// Failed, and due later.
+    pub retrying: u64,
+    /// Given up.
+    pub dead: u64,
+    /// When the oldest event that is not delivered or given up was received.
+    pub oldest: Option<Timestamp>,
+}
+
+/// Why the store could not do something.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// It cannot be used until something outside is mended: no permission, a corrupt file, a newer schema.
+    #[error("the store in {path} cannot be used: {problem}", path = path.display())]
+    Unusable {
+        /// The data folder.
+        path: PathBuf,
+        /// What was found and what to do.
+        problem: Problem,
+    },
+    /// The disk failed or is full; it is tried again.
+    #[error("the store cannot write: {0}")]
+    Failing(Arc<rusqlite::Error>),
+    /// The gateway is stopping.
+    #[error("the store is closed")]
+    Closed,
+}
+
+/// What makes a data folder unusable.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Problem {
+    /// Another process has it.
+    #[error("another process is using it; stop that one, or give this one its own `store.path`")]
+    InUse,
+    /// Written by a newer version.
+    #[error("it has schema version {found}, and this version of hookgate knows up to {known}; use the newer hookgate")]
+    Newer {
+        /// The version on disk.
+        found: i64,
+        /// The newest one known.
+        known: i64,
+    },
+    /// Not a database of ours, or damaged.
+    #[error("its database is damaged or is none ({0}); restore a backup, or move the folder away to start empty")]
+    Damaged(Arc<rusqlite::Error>),
+    /// The system refused.
+    #[error("{0}")]
+    Io(Arc<std::io::Error>),
+}
+
+/// Opens the engine that the settings name; today there is one.
+///
+/// # Errors
+/// [`StoreError::Unusable`], with what to do.
+pub fn open(settings: &Settings, clock: Clock, metrics: Arc<Metrics>) -> Result<Arc<dyn Store>, StoreError> {
+    Ok(Arc::new(sqlite::Sqlite::open(settings, clock, metrics)?))
+}
