@@ -4,6 +4,8 @@
 //! makes an event of it, [`route`] decides where it goes, [`store`] makes that durable, the provider is answered, and
 //! [`deliver`] attempts each delivery through its [`destination`].
 
+pub mod app;
+pub mod cli;
 pub mod config;
 
 pub mod domain;
@@ -18,5 +20,6 @@ pub mod store;
 pub mod deliver;
 pub mod destination;
 
+pub mod log;
 pub mod metrics;
 pub mod tasks;

@@ -37,8 +37,13 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    const ALL: [&str; 9] =
+    const NAMES: [&str; 9] =
         ["accepted", "duplicate", "variant", "quarantined", "bad_signature", "malformed", "too_large", "refused", "held_out"];
+
+    /// As labels and logs write it.
+    pub const fn as_str(self) -> &'static str {
+        Self::NAMES[self as usize]
+    }
 }
 
 /// The names that labels can take: every label set exists from the start.
@@ -139,6 +144,15 @@ impl Metrics {
     /// How many events are in quarantine.
     pub fn set_quarantined(&self, source: &str, reason: Reason, count: u64) {
         self.quarantined.with_label_values(&[source, reason.as_str()]).set(gauge(count));
+    }
+
+    /// Before the counts of events in quarantine are set anew.
+    pub fn reset_quarantined(&self) {
+        for source in self.sources.keys() {
+            for reason in Reason::ALL {
+                self.set_quarantined(source, reason, 0);
+            }
+        }
     }
 
     /// How many requests wait for a failing store.
@@ -362,7 +376,7 @@ impl Builder {
                 responses.with_label_values(&[&**name, code]);
             }
             SourceMetrics {
-                outcomes: Outcome::ALL.map(|outcome| received.with_label_values(&[&**name, outcome])),
+                outcomes: Outcome::NAMES.map(|outcome| received.with_label_values(&[&**name, outcome])),
                 request: request.with_label_values(&[&**name]),
                 body: body.with_label_values(&[&**name]),
                 responses: responses.clone(),

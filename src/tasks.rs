@@ -4,6 +4,7 @@ use std::{future::Future, io, thread};
 use tokio::task::JoinHandle;
 
 /// Starts a task on the runtime that the caller runs on.
+#[expect(clippy::disallowed_methods, reason = "this is the place that spawns")]
 pub fn spawn<F>(task: F) -> JoinHandle<F::Output>
 where
     F: Future + Send + 'static,
@@ -13,6 +14,7 @@ where
 }
 
 /// Runs blocking work away from the tasks.
+#[expect(clippy::disallowed_methods, reason = "this is the place that spawns")]
 pub fn blocking<F, T>(work: F) -> JoinHandle<T>
 where
     F: FnOnce() -> T + Send + 'static,

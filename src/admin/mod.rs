@@ -1,7 +1,27 @@
-//! Operators: metrics, health and the API.
+//! Operators: health, metrics, and the API. The listener is in `server.rs`, who may come in is in `auth.rs`,
+//! what each call of the API does in `api.rs`.
 
-use crate::domain::secret::Secret;
-use std::net::SocketAddr;
+use crate::{
+    deliver::lanes::Lanes,
+    domain::{clock::Clock, name::Name, problem::Problem, secret::Secret},
+    metrics::Metrics,
+    store::Store,
+};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use http_body_util::Full;
+use std::{net::SocketAddr, sync::Arc};
+use tokio::sync::watch;
+
+mod api;
+mod auth;
+pub mod dev_sink;
+mod health;
+mod mask;
+pub mod server;
+mod view;
+
+pub use auth::Access;
 
 /// The admin listener.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,4 +32,99 @@ pub struct Settings {
     pub token: Option<Secret>,
     /// Hosts that requests may name besides the listen address.
     pub hosts: Vec<String>,
+}
+
+/// What stands behind the admin listener.
+pub struct Admin {
+    /// Who may come in.
+    pub access: Access,
+    /// For the API.
+    pub store: Arc<dyn Store>,
+    /// For the state of destinations, and to wake them.
+    pub lanes: Arc<Lanes>,
+    /// The destinations of the rules file, in its order.
+    pub destinations: Vec<Name>,
+    /// What `/metrics` shows.
+    pub metrics: Arc<Metrics>,
+    /// The time.
+    pub clock: Clock,
+    /// Whether the gateway is stopping.
+    pub draining: watch::Receiver<bool>,
+    /// Where `serve --dev` sends everything.
+    pub sink: Option<dev_sink::DevSink>,
+}
+
+/// A request, read whole.
+struct Request {
+    method: Method,
+    path: String,
+    query: String,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+/// What is answered, before it is an HTTP response.
+struct Reply {
+    code: u16,
+    content_type: &'static str,
+    body: Bytes,
+    header: Option<(header::HeaderName, &'static str)>,
+}
+
+impl Reply {
+    fn json(code: u16, value: &impl serde::Serialize) -> Self {
+        let body = serde_json::to_vec(value).expect("our views have text keys and finite numbers");
+        Self { code, content_type: "application/json", body: body.into(), header: None }
+    }
+
+    fn problem(problem: &Problem) -> Self {
+        Self { code: problem.status, content_type: Problem::CONTENT_TYPE, body: problem.to_json().into(), header: None }
+    }
+
+    fn with(self, name: header::HeaderName, value: &'static str) -> Self {
+        Self { header: Some((name, value)), ..self }
+    }
+
+    fn into_response(self) -> Response<Full<Bytes>> {
+        let mut response = Response::new(Full::new(self.body));
+        *response.status_mut() = StatusCode::from_u16(self.code).expect("the codes of this folder are valid");
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.content_type));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some((name, value)) = self.header {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+        response
+    }
+}
+
+impl Admin {
+    /// Answers a request that came in on `local`.
+    async fn answer(&self, request: Request, local: SocketAddr) -> Reply {
+        let (method, path) = (&request.method, request.path.as_str());
+        let is_read = method == Method::GET || method == Method::HEAD;
+        match path {
+            "/healthz" if is_read => return Reply::json(200, &serde_json::json!({ "status": "ok" })),
+            "/readyz" if is_read => return self.readiness(),
+            _ => {}
+        }
+        if let Err(problem) = self.access.check_host(&request.headers, local) {
+            return Reply::problem(&problem);
+        }
+        match (path, &self.sink) {
+            ("/metrics", _) if is_read => return self.metrics_text().await,
+            (path, Some(sink)) if path.starts_with(dev_sink::PREFIX) => return sink.answer(&request, self.clock.now()),
+            _ => {}
+        }
+        let Some(call) = path.strip_prefix("/api/v1/") else {
+            return Reply::problem(&Problem::new(404, "Not found", "There is nothing at this path; the API is under /api/v1/."));
+        };
+        if let Err(problem) = self.access.check_token(&request.headers) {
+            return Reply::problem(&problem).with(header::WWW_AUTHENTICATE, "Bearer");
+        }
+        match self.call(call, &request).await {
+            Ok(reply) => reply,
+            Err(problem) => Reply::problem(&problem),
+        }
+    }
 }

@@ -1,7 +1,35 @@
-//! The rules file, checked: everything the gateway is told.
+//! The rules file, checked: everything the gateway is told. From text (`text`) to a tree (`yaml`, `tree`), to what the
+//! file says (`raw`), to what it means (here and in the files named after its parts).
 
+mod destinations;
+mod diagnostics;
+mod interpolate;
+mod keys;
+mod lints;
+mod mask;
+mod problem;
+mod raw;
+mod retry;
+mod rules;
+mod server;
+mod sources;
+mod text;
+mod traps;
+mod tree;
+mod url;
+mod values;
+mod when;
+mod yaml;
+
+use self::{interpolate::Interpolator, problem::Problems, raw::Raw, rules::Known, text::Text, values::Checks};
 use crate::{admin, deliver, destination, domain::name::Name, provider, receive, route::Rules, store};
-use std::{net::SocketAddr, path::Path, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+pub use diagnostics::{Code, ConfigError, Diagnostic, Severity};
 
 /// A whole and valid configuration.
 #[derive(Debug, Clone)]
@@ -51,17 +79,6 @@ pub struct Loaded {
     pub warnings: Vec<Diagnostic>,
 }
 
-/// One problem or lint of a file. (Its fields are in `diagnostics.rs`.)
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Diagnostic {}
-
-/// All that is wrong with a rules file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConfigError {
-    /// In the order of the file; never empty.
-    pub problems: Vec<Diagnostic>,
-}
-
 /// What an unset variable comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unset {
@@ -77,8 +94,54 @@ pub enum Unset {
 /// Reads and checks the file and what it names; `variable` gives the environment.
 ///
 /// # Errors
-/// All problems of the file.
+/// All problems of the file, its warnings among them.
 pub fn load(path: &Path, variable: &dyn Fn(&str) -> Option<String>, unset: Unset) -> Result<Loaded, ConfigError> {
-    let _ = (path, variable, unset);
-    todo!("config")
+    let mut text = Text::read(path)?;
+    let root = match yaml::read(&text.text) {
+        Ok(root) => root,
+        Err(problem) => {
+            text.mask(mask::of_text(text.until(problem.span.start.offset)));
+            return Err(ConfigError::of(text.diagnose(traps::explain(problem, &text.text))));
+        }
+    };
+    text.mask(mask::of_tree(&text.text, &root));
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let mut checks = Checks { problems: Problems::default(), interpolator: Interpolator { variable, unset, folder } };
+    traps::inspect(&root, &text, &mut checks.problems);
+    let config = Raw::read(&root, &mut checks.problems).map(|raw| check(&raw, &mut checks));
+    let found = checks.problems.diagnose(&text);
+    match config {
+        Some(config) if found.iter().all(|one| one.severity == Severity::Warning) => Ok(Loaded { config, warnings: found }),
+        Some(_) | None => Err(ConfigError { problems: found }),
+    }
+}
+
+/// The store's folder as the file names it, whatever else is wrong or unset in it; the default where it names none.
+pub fn store_folder(path: &Path) -> PathBuf {
+    let named = || {
+        let root = yaml::read(&Text::read(path).ok()?.text).ok()?;
+        let path = root.value("store")?.value("path")?.scalar()?.text.to_owned();
+        Some(PathBuf::from(path))
+    };
+    named().unwrap_or_else(|| PathBuf::from(server::FOLDER))
+}
+
+/// From what the file says to what it means. Where it is wrong a default stands in, so that all problems are found.
+fn check(raw: &Raw<'_>, checks: &mut Checks<'_>) -> Config {
+    let known = Known::of(raw);
+    let server = server::server(&raw.server, checks);
+    let store = server::store(&raw.store, checks);
+    let (sources, answers) = sources::sources(&raw.sources, checks);
+    let destinations = destinations::destinations(&raw.destinations, &raw.defaults, checks);
+    let rules = rules::rules(&raw.rules, &known, checks);
+    let unmatched = rules::unmatched(raw.unmatched, &known, checks);
+    Config {
+        listen: server.listen,
+        drain_delay: server.drain_delay,
+        admin: server.admin,
+        store,
+        sources,
+        destinations,
+        rules: Rules { rules, unmatched, answers },
+    }
 }

@@ -4,8 +4,13 @@
 use crate::domain::{name::Name, status_set::StatusSet};
 
 mod attempt;
+mod caught;
 pub mod lanes;
+mod patience;
+mod queue;
+mod refill;
 pub mod retry;
+mod worker;
 
 /// How a lane works and what follows a failure.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,6 +1,17 @@
 //! When a failed delivery is tried again, and when no more. Pure.
 
-use std::time::Duration;
+use super::Policy;
+use crate::{
+    destination::SendError,
+    domain::{attempt::Next, clock::Timestamp, delivery::Run},
+};
+use std::time::{Duration, UNIX_EPOCH};
+
+/// However long a destination asks us to stay away, we are back after this.
+const RETRY_AFTER_LIMIT: Duration = Duration::from_secs(3600);
+
+const MINUTE: u64 = 60;
+const HOUR: u64 = 60 * MINUTE;
 
 /// The schedule of a delivery's attempts.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -15,7 +26,7 @@ pub struct Retry {
     pub jitter: Jitter,
     /// Attempts in one run, the first included.
     pub max_attempts: u32,
-    /// The longest a run may take, by its attempts and delays.
+    /// Once a run has lasted so long, by its attempts and delays, its next failure is its last.
     pub max_elapsed: Duration,
 }
 
@@ -29,3 +40,91 @@ pub enum Jitter {
     /// The delay itself.
     None,
 }
+
+impl Retry {
+    /// For a destination that is back soon or never: a quarter of an hour.
+    pub const FAST: Self = Self::preset(1, 2.0, MINUTE, 10, 15 * MINUTE);
+    /// What a destination gets unless it says otherwise: three days.
+    pub const STANDARD: Self = Self::preset(5, 3.0, HOUR, 30, 72 * HOUR);
+    /// For a destination that may be away for long: a week.
+    pub const PATIENT: Self = Self::preset(30, 2.0, 6 * HOUR, 50, 7 * 24 * HOUR);
+    /// One attempt.
+    pub const NONE: Self = Self { max_attempts: 1, ..Self::STANDARD };
+
+    /// The preset of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "fast" => Some(Self::FAST),
+            "standard" => Some(Self::STANDARD),
+            "patient" => Some(Self::PATIENT),
+            "none" => Some(Self::NONE),
+            _ => None,
+        }
+    }
+
+    const fn preset(initial: u64, multiplier: f64, max: u64, attempts: u32, elapsed: u64) -> Self {
+        Self {
+            initial_interval: Duration::from_secs(initial),
+            multiplier,
+            max_interval: Duration::from_secs(max),
+            jitter: Jitter::Full,
+            max_attempts: attempts,
+            max_elapsed: Duration::from_secs(elapsed),
+        }
+    }
+
+    /// The delay after that many failed attempts of a run. `random` is from 0 to 1.
+    pub fn delay(&self, failed: u32, random: f64) -> Duration {
+        let exponent = i32::try_from(failed.saturating_sub(1)).unwrap_or(i32::MAX);
+        let grown = self.initial_interval.as_secs_f64() * self.multiplier.powi(exponent);
+        // Zero times infinity is no number: a schedule that starts at zero stays there.
+        let full = if grown.is_nan() { Duration::ZERO } else { seconds(grown).min(self.max_interval) };
+        let random = random.clamp(0.0, 1.0);
+        let drawn = match self.jitter {
+            Jitter::Full => seconds(full.as_secs_f64() * random),
+            Jitter::Equal => seconds(full.as_secs_f64() * (0.5 + random / 2.0)),
+            Jitter::None => full,
+        };
+        drawn.min(full)
+    }
+}
+
+/// What follows a failed attempt, and the run with that attempt and the delay to the next in it.
+/// `run` is as it was before the attempt, which `took` so long and ended `now`; `random` is from 0 to 1.
+pub fn after(policy: &Policy, error: &SendError, run: Run, took: Duration, now: Timestamp, random: f64) -> (Next, Run) {
+    let run = with_attempt(run, took);
+    let given_up = error.status().is_some_and(|status| policy.give_up_on.contains(status));
+    if given_up || run.attempts >= policy.retry.max_attempts || run.elapsed >= policy.retry.max_elapsed {
+        return (Next::Dead, run);
+    }
+    let scheduled = policy.retry.delay(run.attempts, random);
+    let delay = scheduled.max(asked_for(error, now));
+    (Next::RetryAt(now.plus(delay)), Run { elapsed: run.elapsed.saturating_add(delay), ..run })
+}
+
+/// The run with one more attempt in it.
+pub fn with_attempt(run: Run, took: Duration) -> Run {
+    Run { attempts: run.attempts.saturating_add(1), elapsed: run.elapsed.saturating_add(took) }
+}
+
+/// How long the answer asks us to stay away: `retry-after` in seconds or as a date.
+fn asked_for(error: &SendError, now: Timestamp) -> Duration {
+    let SendError::Status { retry_after: Some(text), .. } = error else { return Duration::ZERO };
+    let text = text.trim();
+    let asked = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        // More digits than fit are more seconds than count.
+        text.parse().map_or(RETRY_AFTER_LIMIT, Duration::from_secs)
+    } else {
+        let date = httpdate::parse_http_date(text).ok().and_then(|date| date.duration_since(UNIX_EPOCH).ok());
+        date.map_or(Duration::ZERO, |date| Timestamp::default().plus(date).since(now))
+    };
+    asked.min(RETRY_AFTER_LIMIT)
+}
+
+fn seconds(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX)
+}
+
+#[cfg(test)]
+#[path = "retry_tests.rs"]
+mod tests;

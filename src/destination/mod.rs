@@ -5,13 +5,24 @@ use crate::domain::{attempt::AttemptResult, delivery::Delivery, name::Name, secr
 use ::http::{HeaderName, Method, Uri};
 use std::{future::Future, pin::Pin, time::Duration};
 
+mod auth;
 mod connection;
+mod dial;
+mod failure;
+mod headers;
 mod http;
+mod pool;
+mod tls;
+
+pub use headers::is_reserved;
 
 /// Where deliveries are sent.
 pub trait Destination: Send + Sync + std::fmt::Debug {
     /// Makes one attempt; ends within the destination's timeout.
     fn send<'a>(&'a self, delivery: &'a Delivery) -> Pin<Box<dyn Future<Output = Result<Receipt, SendError>> + Send + 'a>>;
+
+    /// Lets go of connections that nobody has used for a while. Called about once a minute.
+    fn tidy(&self) {}
 }
 
 /// How one destination is called. What follows a failure is in `deliver::Policy`.

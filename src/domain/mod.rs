@@ -2,12 +2,14 @@
 
 pub mod attempt;
 pub mod clock;
+pub mod decimal;
 pub mod delivery;
 pub mod event;
 pub mod id;
 pub mod json;
 pub mod name;
 pub mod plan;
+pub mod problem;
 pub mod quantity;
 pub mod received;
 pub mod secret;

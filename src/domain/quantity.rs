@@ -48,7 +48,7 @@ pub fn size(text: &str) -> Result<u64, QuantityError> {
 pub fn show_duration(duration: Duration) -> String {
     let millis = duration.as_millis();
     let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s")];
-    match units.iter().find(|(size, _)| millis > 0 && millis % size == 0) {
+    match units.iter().find(|(size, _)| millis > 0 && millis.is_multiple_of(*size)) {
         Some((size, unit)) => format!("{}{unit}", millis / size),
         None if millis == 0 => "0s".to_owned(),
         None => format!("{millis}ms"),

@@ -5,6 +5,9 @@ use crate::domain::{event::Event, name::Name, received::Received, secret::Secret
 
 mod ottu;
 mod signature;
+mod verification;
+
+pub use verification::{Check, Verification};
 
 /// A signature scheme and a payload schema.
 pub trait Provider: Send + Sync + std::fmt::Debug {
@@ -70,6 +73,35 @@ pub enum SignatureError {
     Wrong,
 }
 
+/// Why a payload cannot be signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SignError {
+    /// Nothing can be added to it.
+    #[error("the payload is not a JSON object")]
+    NotAnObject,
+    /// A signed field is an array or object, for which no text is defined.
+    #[error("a signed field is an array, an object or no JSON value, where text is wanted")]
+    NoText,
+}
+
+/// The words a provider is known to send: what metrics tell apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Vocabulary {
+    /// Of `state`.
+    pub states: &'static [&'static str],
+    /// Of `result`.
+    pub results: &'static [&'static str],
+    /// Of `operation`.
+    pub operations: &'static [&'static str],
+}
+
+/// The words of a scheme.
+pub fn vocabulary(scheme: Scheme) -> &'static Vocabulary {
+    match scheme {
+        Scheme::Ottu => &ottu::VOCABULARY,
+    }
+}
+
 /// The provider of a source.
 pub fn build(source: &Name, settings: &Settings) -> Box<dyn Provider> {
     match settings.scheme {
@@ -80,9 +112,16 @@ pub fn build(source: &Name, settings: &Settings) -> Box<dyn Provider> {
 /// The payload with a signature of that scheme added or replaced; all else stays byte for byte.
 ///
 /// # Errors
-/// [`OpenError::Malformed`]: the payload is not a JSON object.
-pub fn sign(scheme: Scheme, payload: &[u8], secret: &Secret) -> Result<Vec<u8>, OpenError> {
+/// There is nothing to sign; see [`SignError`].
+pub fn sign(scheme: Scheme, payload: &[u8], secret: &Secret) -> Result<Vec<u8>, SignError> {
     match scheme {
         Scheme::Ottu => ottu::sign(payload, secret),
+    }
+}
+
+/// Says whether and why a payload's signature holds.
+pub fn verify(scheme: Scheme, payload: &[u8], secrets: &[Secret]) -> Verification {
+    match scheme {
+        Scheme::Ottu => ottu::verify(payload, secrets),
     }
 }

@@ -1,7 +1,32 @@
-//! STAGE 1, front door: requests are taken in, opened, planned, stored and answered.
+//! STAGE 1, front door: a request is opened (verified and read), planned, stored, and only then answered.
+//! The sockets are in `server.rs`, the limits on a request in `request.rs`, what follows a finding in `verdict.rs`.
 
-use crate::domain::name::Name;
-use std::{net::IpAddr, time::Duration};
+use crate::{
+    domain::{
+        clock::{Clock, Instant},
+        delivery::Lease,
+        event::{Event, Verdict},
+        name::Name,
+        received::Received,
+    },
+    metrics::{Metrics, Outcome},
+    provider::{self, OpenError, Provider, Vocabulary},
+    route::Rules,
+    store::{Appended, NewEvent, Store, StoreError},
+    tasks,
+};
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+pub mod answer;
+mod connections;
+mod memory;
+pub mod network;
+mod request;
+pub mod server;
+mod verdict;
+
+use answer::Answer;
+pub use network::Network;
 
 /// How the front door treats one source. What its provider needs is in `provider::Settings`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,71 +43,139 @@ pub struct SourceSettings {
     pub hold: Duration,
 }
 
-/// A range of addresses, as `203.0.113.0/24` or a single one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Network {
-    address: IpAddr,
-    prefix: u8,
+/// Takes the leases of a stored event, and the destinations whose delivery waits in the store.
+pub trait Dispatch: Send + Sync {
+    /// Never waits.
+    fn dispatch(&self, leases: Vec<Lease>, deferred: &[Name]);
 }
 
-/// A text that is no range of addresses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not an address or a range of addresses such as `203.0.113.0/24`")]
-pub struct NetworkError;
+/// What stands behind the public listener.
+pub struct FrontDoor {
+    sources: HashMap<String, Source>,
+    rules: Rules,
+    store: Arc<dyn Store>,
+    dispatch: Arc<dyn Dispatch>,
+    clock: Clock,
+    metrics: Arc<Metrics>,
+}
 
-impl Network {
-    /// From an address or an address, `/` and the length of the prefix.
-    ///
-    /// # Errors
-    /// The text is none.
-    pub fn parse(text: &str) -> Result<Self, NetworkError> {
-        let (address, prefix) = text.split_once('/').map_or((text, None), |(address, prefix)| (address, Some(prefix)));
-        let address: IpAddr = address.parse().map_err(|_| NetworkError)?;
-        let bits = if address.is_ipv4() { 32 } else { 128 };
-        let prefix = match prefix {
-            Some(text) => text.parse().ok().filter(|prefix| *prefix <= bits && !text.starts_with('+')).ok_or(NetworkError)?,
-            None => bits,
+/// A source with its provider.
+struct Source {
+    settings: SourceSettings,
+    provider: Box<dyn Provider>,
+    vocabulary: &'static Vocabulary,
+}
+
+/// After so long a wait for the store a request counts as held.
+const HELD_AFTER: Duration = Duration::from_secs(1);
+
+impl FrontDoor {
+    /// With the sources and rules in force.
+    pub fn new(
+        sources: Vec<(SourceSettings, provider::Settings)>,
+        rules: Rules,
+        store: Arc<dyn Store>,
+        dispatch: Arc<dyn Dispatch>,
+        clock: Clock,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let source = |(settings, provider): (SourceSettings, provider::Settings)| {
+            let vocabulary = provider::vocabulary(provider.scheme);
+            (settings.path.clone(), Source { provider: provider::build(&settings.name, &provider), settings, vocabulary })
         };
-        Ok(Self { address, prefix })
+        Self { sources: sources.into_iter().map(source).collect(), rules, store, dispatch, clock, metrics }
     }
 
-    /// Whether the address is in the range; a mapped IPv4 address counts as what it maps.
-    pub fn contains(&self, address: IpAddr) -> bool {
-        match (self.address, address.to_canonical()) {
-            (IpAddr::V4(own), IpAddr::V4(other)) => {
-                (u32::from(own) ^ u32::from(other)).checked_shr(32 - u32::from(self.prefix)).unwrap_or(0) == 0
+    /// From a whole request to its answer.
+    async fn take(&self, source: &Source, received: Received, started: Instant) -> Answer {
+        let metrics = self.metrics.source(&source.settings.name);
+        metrics.body(received.body.len());
+        let event = match source.provider.open(&received) {
+            Ok(event) => Arc::new(event),
+            Err(OpenError::Malformed) => {
+                metrics.outcome(Outcome::Malformed);
+                return verdict::malformed();
             }
-            (IpAddr::V6(own), IpAddr::V6(other)) => {
-                (u128::from(own) ^ u128::from(other)).checked_shr(128 - u32::from(self.prefix)).unwrap_or(0) == 0
+            Err(OpenError::Signature(cause)) => {
+                metrics.outcome(Outcome::BadSignature);
+                tracing::warn!(source = %received.source, peer = %received.peer, %cause, "signature refused");
+                return verdict::unauthorized();
             }
-            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
+        };
+        metrics.received_at(event.received_at.millis() as f64 / 1000.0);
+        let plan = self.rules.plan(&event);
+        let plan = match event.verdict {
+            Verdict::Accepted => plan,
+            Verdict::Quarantined(_) => plan.answer_only(),
+        };
+        let (code, rules, routing) = (plan.answer, plan.rules.clone(), plan.routing);
+        match self.store(source, NewEvent { event: Arc::clone(&event), plan }, started).await {
+            Ok(stored) => {
+                let (outcome, code) = verdict::of_stored(&stored, event.verdict, code);
+                metrics.outcome(outcome);
+                if outcome == Outcome::Accepted {
+                    verdict::count_accepted(&self.metrics, source.vocabulary, &event, &rules, routing);
+                }
+                if let Appended::Variant { stored: false } = stored {
+                    metrics.variant_refused();
+                }
+                self.log(&event, outcome, code, &rules, started);
+                verdict::accepted(code, event.id)
+            }
+            Err(StoreError::Closed | StoreError::Failing(_) | StoreError::Unusable { .. }) => {
+                metrics.outcome(Outcome::HeldOut);
+                tracing::error!(event = %event.id, source = %event.source, "the store could not take the event in time");
+                verdict::held_out()
+            }
         }
+    }
+
+    /// Stores the event and hands on its leases, in a task of its own: when the peer goes away in the middle,
+    /// what is committed must still be delivered.
+    async fn store(&self, source: &Source, new: NewEvent, started: Instant) -> Result<Appended, StoreError> {
+        let (store, dispatch) = (Arc::clone(&self.store), Arc::clone(&self.dispatch));
+        let mut task = tasks::spawn(async move {
+            let mut appended = store.append(new).await?;
+            if let Appended::Stored { leases, deferred, .. } = &mut appended {
+                dispatch.dispatch(std::mem::take(leases), deferred);
+            }
+            Ok(appended)
+        });
+        let joined = match tokio::time::timeout(HELD_AFTER, &mut task).await {
+            Ok(joined) => joined,
+            Err(_elapsed) => {
+                let _held = Held::new(&self.metrics);
+                let spent = self.clock.instant().saturating_duration_since(started);
+                match tokio::time::timeout(source.settings.hold.saturating_sub(spent), task).await {
+                    Ok(joined) => joined,
+                    Err(_elapsed) => return Err(StoreError::Closed),
+                }
+            }
+        };
+        joined.unwrap_or(Err(StoreError::Closed))
+    }
+
+    fn log(&self, event: &Event, outcome: Outcome, code: u16, rules: &[Name], started: Instant) {
+        let spent = self.clock.instant().saturating_duration_since(started);
+        let ms = spent.as_micros() as f64 / 1000.0;
+        let (kind, state) = (event.kind.as_str(), event.fields.state.as_deref().unwrap_or_default());
+        let rules = rules.join(", ");
+        tracing::info!(event = %event.id, source = %event.source, kind, state, rules, outcome = outcome.as_str(), status = code, ms, "event answered");
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Counts a request as held while it lives.
+struct Held<'a>(&'a Metrics);
 
-    #[test]
-    fn networks_contain_their_addresses() {
-        for (network, address, is_in) in [
-            ("203.0.113.0/24", "203.0.113.255", true),
-            ("203.0.113.0/24", "203.0.114.0", false),
-            ("10.1.2.3", "10.1.2.3", true),
-            ("10.1.2.3", "10.1.2.4", false),
-            ("0.0.0.0/0", "198.51.100.7", true),
-            ("0.0.0.0/0", "::1", false),
-            ("203.0.113.0/24", "::ffff:203.0.113.9", true),
-            ("2001:db8::/32", "2001:db8:ffff::1", true),
-            ("2001:db8::/32", "2001:db9::1", false),
-            ("::/0", "2001:db9::1", true),
-        ] {
-            let network = Network::parse(network).expect(network);
-            assert_eq!(network.contains(address.parse().expect(address)), is_in, "{network:?} {address}");
-        }
-        for bad in ["", "10.0.0.0/33", "10.0.0/8", "host", "10.0.0.0/", "10.0.0.0/-1", "10.0.0.0/+8"] {
-            assert_eq!(Network::parse(bad), Err(NetworkError), "{bad}");
-        }
+impl<'a> Held<'a> {
+    fn new(metrics: &'a Metrics) -> Self {
+        metrics.held().inc();
+        Self(metrics)
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.held().dec();
     }
 }

@@ -1,6 +1,11 @@
 //! What has to hold of an event.
 
-use super::field::Field;
+use super::field::{Field, Found};
+use crate::domain::event::Event;
+use regex::{Regex, RegexBuilder};
+
+pub use super::pattern::Pattern;
+pub use crate::domain::decimal::Decimal;
 
 /// A condition on an event.
 #[derive(Debug, Clone)]
@@ -27,7 +32,7 @@ pub enum Test {
     /// Whether it is there.
     Exists(bool),
     /// The whole value matches.
-    Matches(regex::Regex),
+    Matches(Regex),
 }
 
 /// How two decimals compare.
@@ -40,10 +45,56 @@ pub enum Comparison {
     Lte,
 }
 
-/// A text, or one with wildcards, for the whole value.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pattern(());
+impl Condition {
+    /// Whether it holds of the event.
+    pub fn holds(&self, event: &Event) -> bool {
+        match self {
+            Self::All(conditions) => conditions.iter().all(|condition| condition.holds(event)),
+            Self::Any(conditions) => conditions.iter().any(|condition| condition.holds(event)),
+            Self::Not(condition) => !condition.holds(event),
+            Self::Field(field, tests) => {
+                let found = field.find(event);
+                tests.iter().all(|test| test.holds(&found))
+            }
+        }
+    }
+}
 
-/// A decimal number of at most 40 digits in plain notation; never a float.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Decimal(());
+impl Test {
+    /// Whether it holds of what a field was found to be.
+    pub fn holds(&self, found: &Found<'_>) -> bool {
+        match self {
+            Self::Equals(patterns) => found.text().is_some_and(|text| is_one_of(patterns, text)),
+            Self::NotEquals(patterns) => !found.text().is_some_and(|text| is_one_of(patterns, text)),
+            Self::Compare(comparison, limit) => found.text().and_then(Decimal::parse).is_some_and(|value| comparison.holds(&value, limit)),
+            Self::Exists(wanted) => found.is_there() == *wanted,
+            Self::Matches(regex) => found.text().is_some_and(|text| regex.is_match(text)),
+        }
+    }
+}
+
+impl Comparison {
+    fn holds(self, value: &Decimal, limit: &Decimal) -> bool {
+        match self {
+            Self::Gt => value > limit,
+            Self::Gte => value >= limit,
+            Self::Lt => value < limit,
+            Self::Lte => value <= limit,
+        }
+    }
+}
+
+fn is_one_of(patterns: &[Pattern], text: &str) -> bool {
+    patterns.iter().any(|pattern| pattern.matches(text))
+}
+
+/// The regular expression, for the whole value. As everywhere in regular expressions, `.` is no line break unless `(?s)` says so.
+///
+/// # Errors
+/// It is none, or it would take more than 1 MiB.
+pub fn whole_value(pattern: &str) -> Result<Regex, regex::Error> {
+    // Alone first, so that `a)|(b` is an error and not an expression that escapes the anchors.
+    let build = |pattern: &str| RegexBuilder::new(pattern).size_limit(1 << 20).build();
+    build(pattern)?;
+    build(&format!(r"\A(?:{pattern})\z"))
+}

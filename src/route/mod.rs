@@ -1,10 +1,18 @@
 //! STAGE 2, rules: which destinations an event goes to and what the provider is answered. Pure: no I/O, no clock.
 
-use crate::domain::{event::Event, name::Name, plan::Plan};
+use crate::domain::{
+    event::Event,
+    name::Name,
+    plan::{Plan, Routing, Target},
+};
 use std::collections::HashMap;
 
 pub mod condition;
 pub mod field;
+mod pattern;
+
+/// The answer of a source that says nothing else.
+const ANSWER: u16 = 200;
 
 /// The rules in force, in the order of the file.
 #[derive(Debug, Clone, Default)]
@@ -46,7 +54,67 @@ pub enum Action {
 impl Rules {
     /// What the rules say to an event.
     pub fn plan(&self, event: &Event) -> Plan {
-        let _ = event;
-        todo!("route")
+        let mut targets = Vec::new();
+        let mut rules = Vec::new();
+        let mut routing = Routing::Unmatched;
+        let mut answer = None;
+        for rule in self.matching(event) {
+            rules.push(rule.name.clone());
+            answer = answer.or(rule.respond);
+            match &rule.action {
+                Action::Send(to) => {
+                    routing = Routing::Routed;
+                    send(&mut targets, to, &rule.name);
+                }
+                Action::Tap(to) => send(&mut targets, to, &rule.name),
+                Action::Drop if routing == Routing::Unmatched => routing = Routing::Dropped,
+                Action::Drop => {}
+            }
+        }
+        if routing == Routing::Unmatched
+            && let Some(destination) = &self.unmatched
+        {
+            target(&mut targets, destination);
+        }
+        let answer = answer.or_else(|| self.answers.get(&event.source).copied()).unwrap_or(ANSWER);
+        Plan { targets, rules, routing, answer }
     }
+
+    /// The rules that hold of an event, in order, to the first that stops.
+    pub fn matching<'a>(&'a self, event: &'a Event) -> impl Iterator<Item = &'a Rule> {
+        let mut left = self.rules.iter();
+        std::iter::from_fn(move || {
+            let rule = left.find(|rule| rule.holds(event))?;
+            if rule.stop {
+                left = [].iter();
+            }
+            Some(rule)
+        })
+    }
+}
+
+impl Rule {
+    /// Whether it holds of the event.
+    pub fn holds(&self, event: &Event) -> bool {
+        self.when.as_ref().is_none_or(|when| when.holds(event))
+    }
+}
+
+fn send(targets: &mut Vec<Target>, to: &[Name], rule: &Name) {
+    for destination in to {
+        let rules = &mut target(targets, destination).rules;
+        if rules.last() != Some(rule) {
+            rules.push(rule.clone());
+        }
+    }
+}
+
+/// The target for a destination, which an event has once.
+fn target<'a>(targets: &'a mut Vec<Target>, destination: &Name) -> &'a mut Target {
+    let known = targets.iter().position(|target| target.destination == *destination);
+    let place = known.unwrap_or_else(|| {
+        targets.push(Target { destination: destination.clone(), rules: Vec::new() });
+        targets.len() - 1
+    });
+    &mut targets[place]
 }

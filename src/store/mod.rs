@@ -17,6 +17,7 @@ use bytes::Bytes;
 use std::{future::Future, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
 
 pub mod sqlite;
+pub mod token;
 
 /// What a call to the store gives: boxed, since the store is a trait object.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;

@@ -1,1 +1,19 @@
+//! The stories: one test binary, a file per story.
 
+#![allow(clippy::unwrap_used, reason = "clippy allows it in tests, but not in what supports them")]
+
+mod admin;
+mod cli;
+mod config;
+mod crash;
+mod deliver;
+mod deliver_log;
+mod destination;
+mod front_door;
+mod imports;
+mod provider;
+mod route;
+mod store_contract;
+mod store_sqlite;
+mod support;
+mod walk;

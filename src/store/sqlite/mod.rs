@@ -1,4 +1,7 @@
-//! The embedded engine: SQLite in a lean shape.
+//! The embedded engine: SQLite in a lean shape. This file is the handle; `writer` is where its commands go.
+//!
+//! `start` opens a folder; `writer` commits groups of `append` and `settle`, and does `lease`, `retry`, `expire` and
+//! `index` between them; `read`, `search` and `stats` run beside it. `book` and `lanes` are what the writer keeps in memory.
 
 use super::{Answer, Appended, EventDetail, Expired, Leased, NewEvent, Page, Query, Retried, Settings, Stats, Store, StoreError};
 use crate::{
@@ -9,13 +12,54 @@ use crate::{
         name::Name,
     },
     metrics::Metrics,
+    tasks,
 };
 use bytes::Bytes;
-use std::sync::Arc;
+use rusqlite::Connection;
+use settle::Settled;
+use shared::{Awaited, Shared};
+use std::{
+    io,
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
+    thread::JoinHandle,
+};
+use tokio::sync::{mpsc, oneshot};
+use writer::{Command, Writer};
 
-/// The engine.
+mod append;
+mod book;
+mod expire;
+mod filter;
+mod folder;
+mod index;
+mod lanes;
+mod lease;
+mod names;
+mod read;
+mod readers;
+mod rebuild;
+mod retry;
+mod rows;
+mod schema;
+mod search;
+mod settle;
+mod shared;
+mod start;
+mod stats;
+mod timeline;
+mod work;
+mod writer;
+
+/// Commands that wait for the writer; whoever comes then waits with the caller's own memory.
+const COMMANDS: usize = 1_024;
+
+/// The engine. Dropping it ends the writer as `close` does, and waits for that.
 #[derive(Debug)]
-pub struct Sqlite {}
+pub struct Sqlite {
+    shared: Arc<Shared>,
+    commands: mpsc::Sender<Command>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
 
 impl Sqlite {
     /// Opens, or makes, the database in the data folder.
@@ -23,50 +67,127 @@ impl Sqlite {
     /// # Errors
     /// [`StoreError::Unusable`], with what to do.
     pub fn open(settings: &Settings, clock: Clock, metrics: Arc<Metrics>) -> Result<Self, StoreError> {
-        let _ = (settings, clock, metrics);
-        todo!("store")
+        let (shared, connection, book) = start::open(settings, clock, metrics)?;
+        let (commands, taken) = mpsc::channel(COMMANDS);
+        let keep = expire::Keep::new(settings);
+        let theirs = shared.clone();
+        let run = move || Writer::new(theirs, taken, connection, book, keep).run();
+        let thread = tasks::thread("store-writer", run).map_err(|error: io::Error| StoreError::Unusable {
+            path: settings.path.clone(),
+            problem: super::Problem::Io(Arc::new(error)),
+        })?;
+        shared.set_writer(thread.thread().clone());
+        shared.wake();
+        Ok(Self { shared, commands, writer: Mutex::new(Some(thread)) })
+    }
+
+    async fn send(&self, command: Command) -> Result<(), StoreError> {
+        if self.shared.is_closing() {
+            return Err(StoreError::Closed);
+        }
+        self.commands.send(command).await.map_err(|_| StoreError::Closed)?;
+        self.shared.wake();
+        Ok(())
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(shared::Reply<T>) -> Command) -> Result<T, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(command(reply)).await?;
+        answer.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    async fn ask_for_leases<T: shared::Leases>(&self, command: impl FnOnce(shared::Reply<T>) -> Command) -> Result<T, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let awaited = Awaited { reply: answer, shared: self.shared.clone() };
+        self.send(command(reply)).await?;
+        awaited.get().await
+    }
+
+    async fn away<T: Send + 'static>(&self, work: impl FnOnce(&Shared) -> Result<T, StoreError> + Send + 'static) -> Result<T, StoreError> {
+        if self.shared.is_closing() {
+            return Err(StoreError::Closed);
+        }
+        let _turn = self.shared.readers.turns.acquire().await.map_err(|_| StoreError::Closed)?;
+        let shared = self.shared.clone();
+        tasks::blocking(move || work(&shared)).await.map_err(|_| StoreError::Closed)?
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection, &Shared) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.away(move |shared| shared.readers.read(|connection| work(connection, shared))).await
+    }
+
+    /// Tells the writer to end; gives its thread to the first who asks.
+    fn end(&self) -> Option<JoinHandle<()>> {
+        self.shared.closing.store(true, Ordering::Release);
+        self.shared.wake();
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
 impl Store for Sqlite {
     fn append(&self, new: NewEvent) -> Answer<'_, Appended> {
-        let _ = new;
-        todo!("store")
+        Box::pin(self.ask_for_leases(|reply| Command::Append(new, reply)))
     }
+
     fn lease<'a>(&'a self, destination: &'a Name, max: usize) -> Answer<'a, Leased> {
-        let _ = (destination, max);
-        todo!("store")
+        Box::pin(self.ask_for_leases(move |reply| Command::Lease(destination.clone(), max, reply)))
     }
+
     fn settle(&self, settlement: Settlement) -> Answer<'_, ()> {
-        let _ = settlement;
-        todo!("store")
+        let settled = Settled::new(settlement, &self.shared.timeline);
+        Box::pin(self.send(Command::Settle(Box::new(settled))))
     }
+
     fn body(&self, seq: Seq) -> Answer<'_, Option<Bytes>> {
-        let _ = seq;
-        todo!("store")
+        Box::pin(self.read(move |connection, _| read::body(connection, seq)))
     }
+
     fn event(&self, id: EventId) -> Answer<'_, Option<EventDetail>> {
-        let _ = id;
-        todo!("store")
+        Box::pin(self.read(move |connection, shared| read::detail(connection, shared, id)))
     }
+
     fn search(&self, query: Query) -> Answer<'_, Page> {
-        let _ = query;
-        todo!("store")
+        Box::pin(self.read(move |connection, shared| search::search(connection, shared, &query)))
     }
+
     fn retry(&self, id: EventId, destination: Option<Name>) -> Answer<'_, Option<Retried>> {
-        let _ = (id, destination);
-        todo!("store")
+        Box::pin(self.ask(move |reply| Command::Retry(id, destination, reply)))
     }
+
     fn expire(&self) -> Answer<'_, Expired> {
-        todo!("store")
+        Box::pin(self.ask(Command::Expire))
     }
+
     fn stats(&self) -> Answer<'_, Stats> {
-        todo!("store")
+        Box::pin(self.away(stats::stats))
     }
+
     fn health(&self) -> Result<(), StoreError> {
-        todo!("store")
+        if self.shared.is_closing() {
+            return Err(StoreError::Closed);
+        }
+        self.shared.failure().map_or(Ok(()), |failure| Err(StoreError::Failing(failure)))
     }
+
     fn close(&self) -> Answer<'_, ()> {
-        todo!("store")
+        Box::pin(async move {
+            if let Some(thread) = self.end() {
+                // A writer that panicked has nothing more to write.
+                let _ = tasks::blocking(move || thread.join()).await;
+                self.shared.folder.release();
+            }
+            Ok(())
+        })
+    }
+}
+
+impl Drop for Sqlite {
+    fn drop(&mut self) {
+        if let Some(thread) = self.end() {
+            let _ = thread.join();
+        }
     }
 }

@@ -1,0 +1,173 @@
+//! The calls of the API: `GET` never changes anything, and a bad filter is named.
+
+use super::{Admin, Reply, Request, view};
+use crate::{
+    domain::{clock::Timestamp, delivery::Seq, event::Kind, id::EventId, name::Name, problem::Problem, quantity},
+    store::{EventStatus, Query, StoreError},
+};
+use http::{Method, header};
+use std::str::FromStr;
+
+/// Events in one answer, where the call does not say.
+const LIMIT: usize = 50;
+const MAX_LIMIT: usize = 500;
+
+impl Admin {
+    /// Answers a call of the API; `call` is the path below `/api/v1/`.
+    pub(super) async fn call(&self, call: &str, request: &Request) -> Result<Reply, Problem> {
+        let steps: Vec<&str> = call.split('/').collect();
+        match steps[..] {
+            ["events"] => {
+                only(request, Method::GET)?;
+                self.events(&request.query).await
+            }
+            ["events", id] => {
+                only(request, Method::GET)?;
+                self.event(id).await
+            }
+            ["events", id, "retry"] => {
+                only(request, Method::POST)?;
+                self.retry(id, request).await
+            }
+            ["destinations"] => {
+                only(request, Method::GET)?;
+                self.destinations().await
+            }
+            _ => Err(Problem::new(404, "Not found", "The API has no such call.")),
+        }
+    }
+
+    async fn events(&self, query: &str) -> Result<Reply, Problem> {
+        let query = self.query(query)?;
+        let page = self.store.search(query).await.map_err(unavailable)?;
+        Ok(Reply::json(200, &view::page(&page)))
+    }
+
+    async fn event(&self, id: &str) -> Result<Reply, Problem> {
+        let id = event_id(id)?;
+        let Some(event) = self.store.event(id).await.map_err(unavailable)? else { return Err(unknown_event()) };
+        let body = self.store.body(event.summary.seq).await.map_err(unavailable)?;
+        Ok(Reply::json(200, &view::detail(&event, body.as_ref())))
+    }
+
+    async fn retry(&self, id: &str, request: &Request) -> Result<Reply, Problem> {
+        let id = event_id(id)?;
+        let destination = retry_destination(request)?;
+        let retried = self.store.retry(id, destination.clone()).await.map_err(unavailable)?;
+        let Some(retried) = retried else { return Err(unknown_event()) };
+        for name in &retried.due {
+            self.lanes.wake(name);
+        }
+        let code = match (retried.due.is_empty(), retried.in_flight.is_empty()) {
+            (false, _) => 200,
+            (true, false) => 202,
+            (true, true) => {
+                let of = destination.map(|name| format!(" to {name:?}")).unwrap_or_default();
+                let detail = format!("The event has no delivery{of} that is dead or waiting.");
+                return Err(Problem::new(409, "Nothing to retry", detail));
+            }
+        };
+        tracing::info!(event = %id, destinations = retried.due.join(", "), "retry by an operator");
+        Ok(Reply::json(code, &serde_json::json!({ "due": retried.due, "in_flight": retried.in_flight })))
+    }
+
+    async fn destinations(&self) -> Result<Reply, Problem> {
+        let stats = self.store.stats().await.map_err(unavailable)?;
+        Ok(Reply::json(200, &view::destinations(&self.lanes.states(), &stats, self.clock.now())))
+    }
+
+    fn query(&self, text: &str) -> Result<Query, Problem> {
+        let mut query = Query { limit: LIMIT, ..Query::default() };
+        for (key, value) in form_urlencoded::parse(text.as_bytes()) {
+            let value = value.into_owned();
+            match &*key {
+                "from" => query.from = Some(value),
+                "kind" => query.kind = Some(one_of("kind", &value, &Kind::ALL, |kind| kind.as_str())?),
+                "state" => query.state = Some(value),
+                "result" => query.result = Some(value),
+                "operation" => query.operation = Some(value),
+                "reference" => query.reference = Some(value),
+                "session" => query.session = Some(value),
+                "order" => query.order = Some(value),
+                "status" => query.status = Some(one_of("status", &value, &EventStatus::ALL, |status| status.as_str())?),
+                "rule" => query.rule = Some(value),
+                "destination" => query.destination = Some(value),
+                "since" => query.since = Some(self.time("since", &value)?),
+                "until" => query.until = Some(self.time("until", &value)?),
+                "limit" => query.limit = number("limit", &value, 1, MAX_LIMIT)?,
+                "cursor" => query.cursor = Some(Seq(number("cursor", &value, 0, i64::MAX)?)),
+                _ => return Err(bad_filter(format!("There is no filter {key:?}."))),
+            }
+        }
+        Ok(query)
+    }
+
+    /// A time, or a duration back from now.
+    fn time(&self, key: &str, value: &str) -> Result<Timestamp, Problem> {
+        let back = || quantity::duration(value).ok().map(|back| self.clock.now().minus(back));
+        Timestamp::parse(value).or_else(back).ok_or_else(|| {
+            bad_filter(format!(
+                "`{key}` is {value:?}; wanted is a time such as 2026-11-22T22:27:53Z or a duration back from now such as 2h."
+            ))
+        })
+    }
+}
+
+fn only(request: &Request, method: Method) -> Result<(), Problem> {
+    if request.method == method {
+        return Ok(());
+    }
+    Err(Problem::new(405, "Method not allowed", format!("This call is made by {method}.")))
+}
+
+/// An empty body counts as `{}`.
+fn retry_destination(request: &Request) -> Result<Option<Name>, Problem> {
+    if request.body.is_empty() {
+        return Ok(None);
+    }
+    let content_type = request.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if !content_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json") {
+        return Err(Problem::new(415, "Not JSON", "The body of a call must be application/json."));
+    }
+    #[derive(serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Body {
+        destination: Option<String>,
+    }
+    let body: Body = serde_json::from_slice(&request.body)
+        .map_err(|_| Problem::new(400, "Bad request", r#"The body is not `{"destination": "<name>"}` or `{}`."#))?;
+    body.destination
+        .map(|text| Name::of_part(&text).map_err(|error| Problem::new(400, "Bad request", format!("{text:?} is no destination: {error}."))))
+        .transpose()
+}
+
+fn event_id(text: &str) -> Result<EventId, Problem> {
+    text.parse().map_err(|_| unknown_event())
+}
+
+fn one_of<T: Copy>(key: &str, value: &str, all: &[T], name: fn(T) -> &'static str) -> Result<T, Problem> {
+    all.iter().copied().find(|one| name(*one) == value).ok_or_else(|| {
+        let names: Vec<_> = all.iter().map(|one| name(*one)).collect();
+        bad_filter(format!("`{key}` is {value:?}; wanted is one of {}.", names.join(", ")))
+    })
+}
+
+fn number<T: FromStr + PartialOrd + std::fmt::Display>(key: &str, value: &str, low: T, high: T) -> Result<T, Problem> {
+    match value.parse::<T>() {
+        Ok(number) if number >= low && number <= high => Ok(number),
+        Ok(_) | Err(_) => Err(bad_filter(format!("`{key}` is {value:?}; wanted is a whole number from {low} to {high}."))),
+    }
+}
+
+fn bad_filter(detail: String) -> Problem {
+    Problem::new(400, "Bad filter", detail)
+}
+
+fn unknown_event() -> Problem {
+    Problem::new(404, "Event not found", "There is no event with this id; it may have been removed after its time.")
+}
+
+fn unavailable(error: StoreError) -> Problem {
+    tracing::error!(%error, "the store could not answer the API");
+    Problem::new(503, "Store not available", "The store cannot answer now; see /readyz and the log.")
+}

@@ -1,0 +1,47 @@
+//! Whether the gateway can do its work, and its figures.
+
+use super::{Admin, Reply};
+use crate::metrics::Queue;
+use std::collections::HashMap;
+
+impl Admin {
+    /// 200, or 503 with the reasons.
+    pub(super) fn readiness(&self) -> Reply {
+        let mut reasons = Vec::new();
+        if let Err(error) = self.store.health() {
+            reasons.push(error.to_string());
+        }
+        if *self.draining.borrow() {
+            reasons.push("the gateway is stopping".to_owned());
+        }
+        let code = if reasons.is_empty() { 200 } else { 503 };
+        Reply::json(code, &serde_json::json!({ "ready": reasons.is_empty(), "reasons": reasons }))
+    }
+
+    /// All metrics; what is a state and no event is looked up now.
+    pub(super) async fn metrics_text(&self) -> Reply {
+        if let Ok(stats) = self.store.stats().await {
+            self.metrics.set_store_bytes(stats.bytes, stats.free_bytes);
+            self.metrics.reset_quarantined();
+            for (source, reason, count) in &stats.quarantined {
+                self.metrics.set_quarantined(source, *reason, *count);
+            }
+            let lanes: HashMap<_, _> = self.lanes.states().into_iter().map(|lane| (lane.destination.clone(), lane)).collect();
+            let by_name: HashMap<_, _> = stats.destinations.iter().map(|stats| (&stats.destination, stats)).collect();
+            let now = self.clock.now();
+            for name in &self.destinations {
+                let Some(metrics) = self.metrics.destination(name) else { continue };
+                let in_flight = lanes.get(name).map_or(0, |lane| lane.in_flight as u64);
+                metrics.set_paused(lanes.get(name).is_some_and(|lane| lane.paused));
+                let Some(stats) = by_name.get(name) else {
+                    metrics.set_queue(Queue { in_flight, ..Queue::default() }, 0, std::time::Duration::ZERO);
+                    continue;
+                };
+                let queue = Queue { ready: stats.ready.saturating_sub(in_flight), retrying: stats.retrying, in_flight, parked: 0 };
+                metrics.set_queue(queue, stats.dead, stats.oldest.map(|oldest| now.since(oldest)).unwrap_or_default());
+            }
+        }
+        let body = self.metrics.render().into();
+        Reply { code: 200, content_type: "text/plain; version=0.0.4; charset=utf-8", body, header: None }
+    }
+}

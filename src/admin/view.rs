@@ -1,0 +1,112 @@
+//! The JSON of the API. Absent values are null, times RFC 3339 in UTC, ids text.
+
+use super::mask;
+use crate::{
+    deliver::LaneState,
+    domain::{attempt::Attempt, clock::Timestamp, event::Verdict, json::Document, name::Name, plan::Routing},
+    store::{DeliverySummary, EventDetail, EventSummary, Page, Stats},
+};
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+/// A page of events.
+pub fn page(page: &Page) -> Value {
+    let events: Vec<_> = page.events.iter().map(summary).collect();
+    json!({ "events": events, "next": page.next.map(|seq| seq.0.to_string()) })
+}
+
+/// An event with its attempts, how it was routed, and its payload with everything masked that is personal.
+pub fn detail(event: &EventDetail, body: Option<&Bytes>) -> Value {
+    let mut view = summary(&event.summary);
+    let attempts: Vec<_> = event.attempts.iter().map(|(destination, one)| attempt(Some(destination), one)).collect();
+    view["content_type"] = json!(event.content_type);
+    view["duplicates"] = json!(event.summary.duplicates);
+    view["verified"] = json!(event.summary.verified);
+    view["attempts"] = json!(attempts);
+    view["explanation"] = explanation(&event.summary);
+    view["payload"] = body.map_or(Value::Null, |body| mask::document(&Document::read(body.clone())));
+    view
+}
+
+/// The destinations with what waits for them.
+pub fn destinations(lanes: &[LaneState], stats: &Stats, now: Timestamp) -> Value {
+    let view = |lane: &LaneState| {
+        let stats = stats.destinations.iter().find(|stats| stats.destination == lane.destination);
+        let count = |of: fn(&crate::store::DestinationStats) -> u64| stats.map_or(0, of);
+        json!({
+            "destination": lane.destination,
+            "paused": lane.paused,
+            "ready": count(|stats| stats.ready).saturating_sub(lane.in_flight as u64),
+            "retrying": count(|stats| stats.retrying),
+            "in_flight": lane.in_flight,
+            "dead": count(|stats| stats.dead),
+            "oldest_age_seconds": stats.and_then(|stats| stats.oldest).map(|oldest| now.since(oldest).as_secs()),
+            "latency_ms": lane.latency_ms,
+        })
+    };
+    json!({ "destinations": lanes.iter().map(view).collect::<Vec<_>>() })
+}
+
+fn summary(event: &EventSummary) -> Value {
+    let fields = &event.fields;
+    json!({
+        "id": event.id,
+        "source": event.source,
+        "kind": event.kind.as_str(),
+        "state": fields.state,
+        "result": fields.result,
+        "operation": fields.operation,
+        "reference_number": fields.reference_number,
+        "session_id": fields.session_id,
+        "order_no": fields.order_no,
+        "amount": fields.amount,
+        "currency_code": fields.currency_code,
+        "received_at": event.received_at,
+        "status": event.status().as_str(),
+        "answer": event.answer,
+        "rules": event.rules,
+        "flags": event.flags.names().collect::<Vec<_>>(),
+        "deliveries": event.deliveries.iter().map(delivery).collect::<Vec<_>>(),
+    })
+}
+
+fn delivery(delivery: &DeliverySummary) -> Value {
+    json!({
+        "destination": delivery.destination,
+        "status": delivery.status.as_str(),
+        "attempts": delivery.attempts,
+        "next_attempt_at": delivery.next_attempt_at,
+        "last": delivery.last.as_ref().map(|last| attempt(None, last)),
+    })
+}
+
+fn attempt(destination: Option<&Name>, attempt: &Attempt) -> Value {
+    let mut view = json!({
+        "n": attempt.number,
+        "at": attempt.at,
+        "duration_ms": u64::try_from(attempt.duration.as_millis()).unwrap_or(u64::MAX),
+        "result": attempt.result.as_str(),
+        "status": attempt.status,
+        "response": attempt.response.as_deref().map(mask::response),
+        "error": attempt.error,
+    });
+    if let Some(destination) = destination {
+        view["destination"] = json!(destination);
+    }
+    view
+}
+
+fn explanation(event: &EventSummary) -> Value {
+    let reason = match event.verdict {
+        Verdict::Accepted => None,
+        Verdict::Quarantined(reason) => Some(reason.as_str()),
+    };
+    let routing = match (event.verdict, event.routing) {
+        (Verdict::Quarantined(_), _) => "quarantined",
+        (Verdict::Accepted, Routing::Routed) => "routed",
+        (Verdict::Accepted, Routing::Dropped) => "dropped",
+        (Verdict::Accepted, Routing::Unmatched) => "unmatched",
+    };
+    let targets = event.deliveries.iter().map(|delivery| json!({ "destination": delivery.destination, "rules": delivery.rules }));
+    json!({ "routing": routing, "quarantine_reason": reason, "rules": event.rules, "destinations": targets.collect::<Vec<_>>() })
+}

@@ -1,0 +1,145 @@
+//! Checks `defaults` and `destinations`.
+
+use super::{
+    Destination,
+    diagnostics::Code,
+    interpolate::Value,
+    keys::not_yet,
+    raw,
+    retry::{self, retry},
+    sources::name,
+    text::quote,
+    tree::Scalar,
+    url,
+    values::Checks,
+};
+use crate::{
+    deliver::{Policy, retry::Retry},
+    destination::Settings,
+    domain::{secret::Secret, status_set::StatusSet},
+};
+use http::{HeaderName, HeaderValue, Method};
+use std::{collections::HashSet, time::Duration};
+
+const SHORTEST: Duration = Duration::from_millis(1);
+const LONGEST: Duration = Duration::from_secs(600);
+const TIMEOUT: Duration = Duration::from_secs(10);
+const CONCURRENCY: u32 = 32;
+const MAX_CONCURRENCY: u32 = 1024;
+/// Checks all destinations, with what `defaults` says for those that do not say it themselves.
+pub fn destinations(raw: &[raw::Destination<'_>], defaults: &raw::Defaults<'_>, checks: &mut Checks<'_>) -> Vec<Destination> {
+    let defaults = Defaults::check(defaults, checks);
+    raw.iter().map(|raw| destination(raw, &defaults, checks)).collect()
+}
+
+struct Defaults {
+    timeout: Duration,
+    concurrency: u32,
+    retry: Retry,
+}
+
+impl Defaults {
+    fn check(raw: &raw::Defaults<'_>, checks: &mut Checks<'_>) -> Self {
+        let of = "`defaults`";
+        let time = raw.timeout.and_then(|scalar| timeout(&Value::literal(scalar), of, checks));
+        let number = raw.concurrency.and_then(|scalar| concurrency(&Value::literal(scalar), of, checks));
+        Self {
+            timeout: time.unwrap_or(TIMEOUT),
+            concurrency: number.unwrap_or(CONCURRENCY),
+            retry: retry(raw.retry.as_ref(), retry::STANDARD, of, |_, scalar| scalar.map(Value::literal), checks),
+        }
+    }
+}
+
+fn destination(raw: &raw::Destination<'_>, defaults: &Defaults, checks: &mut Checks<'_>) -> Destination {
+    let of = format!("destination {}", quote(raw.name.text));
+    let name = name(raw.name, &of, checks);
+    if raw.name.text == "keep" {
+        let message = "a destination cannot be called \"keep\": `unmatched: keep` means to send an event nowhere";
+        checks.problems.error(Code::InvalidName, raw.name.span, message);
+    }
+    let url = checks.setting(raw.url).map_or_else(url::nowhere, |value| url::url(&value, &of, checks));
+    let methods = [("POST", Method::POST), ("PUT", Method::PUT), ("PATCH", Method::PATCH)];
+    let method = checks.setting(raw.method).and_then(|value| checks.word(&value, &format!("`method` of {of}"), &methods));
+    let time = checks.setting(raw.timeout).and_then(|value| timeout(&value, &of, checks));
+    let number = checks.setting(raw.concurrency).and_then(|value| concurrency(&value, &of, checks));
+    let paused = checks.setting(raw.paused).and_then(|value| checks.truth(&value, &format!("`paused` of {of}")));
+    Destination {
+        name,
+        settings: Settings {
+            url,
+            method: method.unwrap_or(Method::POST),
+            timeout: time.unwrap_or(defaults.timeout),
+            headers: headers(raw, &of, checks),
+            success: success(raw, &of, checks),
+        },
+        policy: Policy {
+            concurrency: number.unwrap_or(defaults.concurrency) as usize,
+            retry: retry(raw.retry.as_ref(), defaults.retry, &of, Checks::setting, checks),
+            give_up_on: give_up_on(raw, &of, checks),
+            paused: paused.unwrap_or(false),
+        },
+    }
+}
+
+fn timeout(value: &Value<'_>, of: &str, checks: &mut Checks<'_>) -> Option<Duration> {
+    checks.duration(value, &format!("`timeout` of {of}"), SHORTEST..=LONGEST)
+}
+
+fn concurrency(value: &Value<'_>, of: &str, checks: &mut Checks<'_>) -> Option<u32> {
+    checks.whole_number(value, &format!("`concurrency` of {of}"), 1..=MAX_CONCURRENCY)
+}
+
+fn success(raw: &raw::Destination<'_>, of: &str, checks: &mut Checks<'_>) -> StatusSet {
+    let Some(scalars) = &raw.success else { return StatusSet::success() };
+    if scalars.is_empty() {
+        let message = format!("`success` of {of} is empty, so that no delivery could ever succeed");
+        checks.problems.error(Code::InvalidValue, raw.name.span, message);
+    }
+    let values = checks.settings(scalars);
+    checks.status_set(&values, &format!("`success` of {of}")).unwrap_or_else(StatusSet::success)
+}
+
+fn give_up_on(raw: &raw::Destination<'_>, of: &str, checks: &mut Checks<'_>) -> StatusSet {
+    let Some(scalars) = &raw.give_up_on else { return StatusSet::gone() };
+    let values = checks.settings(scalars);
+    checks.status_set(&values, &format!("`give_up_on` of {of}")).unwrap_or_else(StatusSet::gone)
+}
+
+fn headers(raw: &raw::Destination<'_>, of: &str, checks: &mut Checks<'_>) -> Vec<(HeaderName, Secret)> {
+    let mut seen = HashSet::new();
+    let mut headers = Vec::with_capacity(raw.headers.len());
+    for (name, value) in &raw.headers {
+        let Some(name) = header_name(*name, of, checks) else { continue };
+        if !seen.insert(name.0.clone()) {
+            checks.problems.error(Code::DuplicateKey, name.1.span, format!("`headers` of {of} has {} twice", quote(name.0.as_str())));
+        }
+        if value.text.contains("{{") {
+            checks.problems.push(not_yet(value.span, &format!("a template in the header {} of {of}", quote(name.0.as_str()))));
+            continue;
+        }
+        let Some(value) = checks.setting(Some(*value)) else { continue };
+        if HeaderValue::from_str(&value.text).is_ok() {
+            headers.push((name.0, Secret::new(&*value.text)));
+        } else {
+            let message = format!("the header {} of {of} has a character that no header can have", quote(name.0.as_str()));
+            let hint = "visible ASCII and spaces are wanted; a line break at the end of a value is the usual culprit".to_owned();
+            checks.say(&value, Code::InvalidHeader, message, Some(hint));
+        }
+    }
+    headers
+}
+
+fn header_name<'t>(scalar: Scalar<'t>, of: &str, checks: &mut Checks<'_>) -> Option<(HeaderName, Scalar<'t>)> {
+    let Ok(name) = scalar.text.parse::<HeaderName>() else {
+        let message = format!("`headers` of {of} has {}, which is no name of a header", quote(scalar.text));
+        checks.problems.error(Code::InvalidHeader, scalar.span, message);
+        return None;
+    };
+    if crate::destination::is_reserved(&name) {
+        let message = format!("`headers` of {of} sets {}, which the gateway sets itself or never sends", quote(name.as_str()));
+        checks.problems.error(Code::ReservedHeader, scalar.span, message);
+        return None;
+    }
+    Some((name, scalar))
+}

@@ -1,0 +1,178 @@
+//! The keys that each part of the rules file has, and reading a mapping by them: unknown ones, repeated ones, wrong shapes.
+
+use super::{
+    diagnostics::Code,
+    problem::{Problem, Problems},
+    text::quote,
+    tree::{Entry, Kind, Node, Scalar, Span},
+};
+
+/// The keys of a part of the file.
+pub struct Keys {
+    /// Those it has.
+    pub known: &'static [&'static str],
+    /// Those that a later version brings.
+    pub later: &'static [&'static str],
+}
+
+/// The file itself.
+pub const TOP: Keys = Keys {
+    known: &["version", "server", "store", "sources", "defaults", "destinations", "rules", "unmatched"],
+    later: &["include", "tests", "allow"],
+};
+/// `server`.
+pub const SERVER: Keys =
+    Keys { known: &["listen", "admin", "admin_token", "admin_hosts", "drain_delay"], later: &["tls", "trusted_proxies"] };
+/// `store`.
+pub const STORE: Keys = Keys { known: &["path", "keep", "keep_unresolved"], later: &[] };
+/// One of `sources`.
+pub const SOURCE: Keys = Keys {
+    known: &["provider", "path", "secret", "allow_ips", "unsigned", "provider_timeout", "hold", "respond"],
+    later: &["dedupe", "signature", "fields"],
+};
+/// `defaults`.
+pub const DEFAULTS: Keys = Keys { known: &["timeout", "concurrency", "retry"], later: LATER_OF_DESTINATIONS };
+/// One of `destinations`.
+pub const DESTINATION: Keys = Keys {
+    known: &["url", "method", "timeout", "retry", "success", "give_up_on", "concurrency", "headers", "paused"],
+    later: LATER_OF_DESTINATIONS,
+};
+/// `retry`, where it is no preset.
+pub const RETRY: Keys =
+    Keys { known: &["initial_interval", "multiplier", "max_interval", "jitter", "max_attempts", "max_elapsed"], later: &[] };
+/// One of `rules`.
+pub const RULE: Keys = Keys { known: &["name", "when", "to", "stop", "drop", "tap", "respond"], later: &["allow"] };
+
+const LATER_OF_DESTINATIONS: &[&str] =
+    &["rate_limit", "order_by", "order_wait", "breaker", "sign", "auth", "tls", "body", "remove", "allow_link_local"];
+
+/// A mapping whose keys were looked at.
+pub struct Fields<'t> {
+    /// For messages: `destination "orders"`.
+    pub of: String,
+    /// Where it is named.
+    pub at: Span,
+    entries: &'t [Entry],
+}
+
+/// A value or a list of values.
+pub type Scalars<'t> = Vec<Scalar<'t>>;
+
+impl<'t> Fields<'t> {
+    /// The mapping with its keys looked at; `None`: it is no mapping, which was said.
+    pub fn read(of: impl Into<String>, at: Span, node: &'t Node, keys: &Keys, problems: &mut Problems) -> Option<Self> {
+        let of = of.into();
+        let entries = mapping(&of, at, node, problems)?;
+        for entry in entries {
+            let Some(key) = key(entry) else { continue };
+            if keys.later.contains(&key) {
+                problems.push(not_yet(entry.key.span, &format!("`{key}` in {of}")));
+            } else if !keys.known.contains(&key) {
+                let hint = if key == "<<" {
+                    Some("YAML's merge key is not read: what destinations share goes under `defaults`".to_owned())
+                } else if keys.known.len() > 3 {
+                    Some(format!("the keys here are {}", keys.known.join(", ")))
+                } else {
+                    None
+                };
+                let near = problems.did_you_mean(key, keys.known.iter().chain(keys.later).copied());
+                let hint = hint.filter(|_| near.is_empty());
+                let message = format!("{of} has no key {}{near}", quote(key));
+                problems.push(Problem::error(Code::UnknownKey, entry.key.span, message).maybe_help(hint));
+            }
+        }
+        Some(Self { of, at, entries })
+    }
+
+    /// The key and the value, where they are there.
+    pub fn entry(&self, key: &str) -> Option<&'t Entry> {
+        self.entries.iter().find(|entry| self::key(entry) == Some(key))
+    }
+
+    /// The value, where it is there.
+    pub fn node(&self, key: &str) -> Option<&'t Node> {
+        self.entry(key).map(|entry| &*entry.value)
+    }
+
+    /// A single value.
+    pub fn scalar(&self, key: &str, problems: &mut Problems) -> Option<Scalar<'t>> {
+        let node = self.node(key)?;
+        single(&format!("`{key}` of {}", self.of), node, problems)
+    }
+
+    /// A list of single values.
+    pub fn list(&self, key: &str, problems: &mut Problems) -> Option<Scalars<'t>> {
+        if let Some(scalar) = self.node(key)?.scalar() {
+            let message = format!("`{key}` of {} wants a list, found a single value", self.of);
+            problems.push(Problem::error(Code::WrongType, scalar.span, message).help("put it in brackets: `[…]`"));
+            return None;
+        }
+        self.one_or_more(key, problems)
+    }
+
+    /// A single value or a list of them.
+    pub fn one_or_more(&self, key: &str, problems: &mut Problems) -> Option<Scalars<'t>> {
+        let node = self.node(key)?;
+        let of = format!("`{key}` of {}", self.of);
+        scalars(&of, node, problems)
+    }
+
+    /// A key that has to be there.
+    pub fn require(&self, key: &str, problems: &mut Problems) {
+        if self.entry(key).is_none() {
+            problems.error(Code::MissingKey, self.at, format!("{} has no `{key}`", self.of));
+        }
+    }
+}
+
+/// The entries of a mapping.
+pub fn mapping<'t>(of: &str, at: Span, node: &'t Node, problems: &mut Problems) -> Option<&'t [Entry]> {
+    match &node.kind {
+        Kind::Mapping(entries) => Some(entries),
+        Kind::Scalar(..) | Kind::Sequence(_) if node.was_refused() => None,
+        Kind::Scalar(..) | Kind::Sequence(_) if node.is_null() => {
+            let hint = "leave the key out, or write what belongs under it, further in than the key";
+            problems.push(Problem::error(Code::NullValue, at, format!("{of} wants a mapping, found nothing")).help(hint));
+            None
+        }
+        Kind::Scalar(..) | Kind::Sequence(_) => {
+            problems.error(Code::WrongType, node.span, format!("{of} wants a mapping, found {}", node.what()));
+            None
+        }
+    }
+}
+
+/// A single value that is not null.
+pub fn single<'t>(of: &str, node: &'t Node, problems: &mut Problems) -> Option<Scalar<'t>> {
+    if node.was_refused() {
+        return None;
+    }
+    let scalar = node.scalar();
+    if node.is_null() {
+        problems.error(Code::NullValue, node.span, format!("{of} wants a value, found nothing"));
+    } else if scalar.is_none() {
+        problems.error(Code::WrongType, node.span, format!("{of} wants a single value, found {}", node.what()));
+    }
+    scalar
+}
+
+/// A single value or a list of them, none of them null.
+pub fn scalars<'t>(of: &str, node: &'t Node, problems: &mut Problems) -> Option<Scalars<'t>> {
+    let Kind::Sequence(items) = &node.kind else { return single(of, node, problems).map(|scalar| vec![scalar]) };
+    let found: Vec<_> = items.iter().filter_map(|item| single(&format!("each of {of}"), item, problems)).collect();
+    (found.len() == items.len()).then_some(found)
+}
+
+/// The text of a key; one that is no text was refused before.
+pub fn key(entry: &Entry) -> Option<&str> {
+    match &entry.key.kind {
+        Kind::Scalar(text, _) => Some(text),
+        Kind::Sequence(_) | Kind::Mapping(_) => None,
+    }
+}
+
+/// What a later version brings.
+pub fn not_yet(span: Span, what: &str) -> Problem {
+    Problem::error(Code::NotSupportedYet, span, format!("{what} is not supported yet"))
+        .help("a later version brings it; nothing is ignored, so leave it out until then")
+}

@@ -1,0 +1,154 @@
+//! Problems as they are found: a place and what is wrong there. How they are shown is `diagnostics.rs`'s matter.
+
+use super::{
+    diagnostics::{Code, Diagnostic, Severity},
+    text::{Text, quote},
+    tree::Span,
+};
+use std::collections::HashSet;
+
+/// More than anyone reads; what is beyond is only said to be there.
+const MAX_SHOWN: usize = 1_000;
+/// Comparing every word with every name would be slow in a file that is wrong from end to end.
+const MAX_SUGGESTIONS: usize = 200;
+
+/// One problem.
+#[derive(Debug)]
+pub struct Problem {
+    /// How bad it is.
+    pub severity: Severity,
+    /// What sort it is.
+    pub code: Code,
+    /// Where it is.
+    pub span: Span,
+    /// What was found and what is wanted.
+    pub message: String,
+    /// What to do.
+    pub hint: Option<String>,
+}
+
+impl Problem {
+    /// An error.
+    pub fn error(code: Code, span: Span, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Error, code, span, message: message.into(), hint: None }
+    }
+
+    /// A lint.
+    pub fn warning(code: Code, span: Span, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, ..Self::error(code, span, message) }
+    }
+
+    /// With what to do about it.
+    #[must_use]
+    pub fn help(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+
+    /// With a hint where there is one.
+    #[must_use]
+    pub fn maybe_help(self, hint: Option<String>) -> Self {
+        Self { hint, ..self }
+    }
+}
+
+/// All problems found so far.
+#[derive(Debug, Default)]
+pub struct Problems {
+    found: Vec<Problem>,
+    suggestions: usize,
+}
+
+impl Problems {
+    /// Adds one.
+    pub fn push(&mut self, problem: Problem) {
+        self.found.push(problem);
+    }
+
+    /// Adds an error.
+    pub fn error(&mut self, code: Code, span: Span, message: impl Into<String>) {
+        self.push(Problem::error(code, span, message));
+    }
+
+    /// `; did you mean "…"?`, or nothing where nothing is near.
+    pub fn did_you_mean<'n>(&mut self, word: &str, names: impl IntoIterator<Item = &'n str>) -> String {
+        if self.suggestions == MAX_SUGGESTIONS {
+            return String::new();
+        }
+        self.suggestions += 1;
+        closest(word, names).map_or_else(String::new, |name| format!("; did you mean {}?", quote(name)))
+    }
+
+    /// In the order of the file, each once, with their lines.
+    pub fn diagnose(mut self, text: &Text) -> Vec<Diagnostic> {
+        self.found.sort_by_key(|problem| (problem.span.start, problem.severity));
+        let mut seen = HashSet::new();
+        self.found.retain(|problem| seen.insert((problem.code, problem.span, problem.message.clone())));
+        let rest = self.found.split_off(self.found.len().min(MAX_SHOWN));
+        let worst = rest.iter().map(|problem| problem.severity).min();
+        let mut shown: Vec<_> = self.found.into_iter().map(|problem| text.diagnose(problem)).collect();
+        if let Some(severity) = worst {
+            shown.push(text.note(severity, Code::TooManyProblems, format!("{} more problems are not shown", rest.len())));
+        }
+        shown
+    }
+}
+
+/// The name that is nearest to the word, where one is near enough to be meant.
+pub fn closest<'n>(word: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+    let length = word.chars().count();
+    if length > 100 {
+        return None;
+    }
+    let folded = word.to_lowercase();
+    let distance = |name: &'n str| {
+        let other = name.chars().count();
+        let most = length.max(other).div_ceil(4);
+        let distance = (length.abs_diff(other) <= most).then(|| strsim::damerau_levenshtein(&folded, &name.to_lowercase()))?;
+        (distance <= most).then_some((distance, name))
+    };
+    names.into_iter().take(1_000).filter_map(distance).min_by_key(|(distance, _)| *distance).map(|(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::tree::Position;
+
+    #[test]
+    fn a_slip_of_the_pen_is_near_and_another_word_is_not() {
+        let names = ["orders", "ledger", "to", "path", "provider_timeout"];
+        for (word, near) in [
+            ("order", Some("orders")),
+            ("Ledger", Some("ledger")),
+            ("leger", Some("ledger")),
+            ("ot", Some("to")),
+            ("provider-timeuot", Some("provider_timeout")),
+            ("auth", None),
+            ("", None),
+            ("billing", None),
+        ] {
+            assert_eq!(closest(word, names), near, "{word}");
+        }
+    }
+
+    #[test]
+    fn problems_come_in_the_order_of_the_file_each_once_and_not_without_end() {
+        let text = Text::new("rules.yaml".to_owned(), "a\n".repeat(2_000));
+        let at = |line: usize| Span { start: Position { offset: (line - 1) * 2, line, column: 1 }, end: (line - 1) * 2 + 1 };
+        let mut problems = Problems::default();
+        for line in [3, 1, 3, 2, 3] {
+            problems.error(Code::InvalidValue, at(line), "one");
+            problems.error(Code::InvalidValue, at(line), "two");
+        }
+        let lines: Vec<_> = problems.diagnose(&text).iter().map(|found| (found.line, found.message.clone())).collect();
+        let expected = [(1, "one"), (1, "two"), (2, "one"), (2, "two"), (3, "one"), (3, "two")];
+        assert_eq!(lines, expected.map(|(line, message)| (line, message.to_owned())));
+
+        let mut problems = Problems::default();
+        (1..=1_500).for_each(|line| problems.error(Code::InvalidValue, at(line), "wrong"));
+        let found = problems.diagnose(&text);
+        assert_eq!(found.len(), MAX_SHOWN + 1);
+        let last = found.last().map(|last| (last.code, last.severity, last.message.as_str()));
+        assert_eq!(last, Some((Code::TooManyProblems, Severity::Error, "500 more problems are not shown")));
+    }
+}

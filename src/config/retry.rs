@@ -1,0 +1,78 @@
+//! Checks `retry`: a preset's name, or a schedule.
+
+use super::{diagnostics::Code, interpolate::Value, raw, tree::Scalar, values::Checks};
+use crate::deliver::retry::{Jitter, Retry};
+use std::time::Duration;
+
+const SECOND: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_secs(3_600);
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// What a destination does unless told otherwise.
+pub const STANDARD: Retry = preset(5, 3.0, HOUR, 30, Duration::from_secs(72 * 3_600));
+const FAST: Retry = preset(1, 2.0, Duration::from_secs(60), 10, Duration::from_secs(900));
+const PATIENT: Retry = preset(30, 2.0, Duration::from_secs(6 * 3_600), 50, Duration::from_secs(7 * 86_400));
+/// One attempt.
+const NONE: Retry = Retry { max_attempts: 1, ..STANDARD };
+
+const PRESETS: [(&str, Retry); 4] = [("fast", FAST), ("standard", STANDARD), ("patient", PATIENT), ("none", NONE)];
+const LONGEST: Duration = Duration::from_secs(365 * 86_400);
+
+const fn preset(initial_seconds: u64, multiplier: f64, max_interval: Duration, max_attempts: u32, max_elapsed: Duration) -> Retry {
+    let initial_interval = Duration::from_secs(initial_seconds);
+    Retry { initial_interval, multiplier, max_interval, jitter: Jitter::Full, max_attempts, max_elapsed }
+}
+
+/// Where a value of a schedule may hold variables.
+pub type Read<'c> = for<'t> fn(&mut Checks<'c>, Option<Scalar<'t>>) -> Option<Value<'t>>;
+
+/// What the schedule does not say is as in `base`.
+pub fn retry<'c>(raw: Option<&raw::Retry<'_>>, base: Retry, of: &str, read: Read<'c>, checks: &mut Checks<'c>) -> Retry {
+    match raw {
+        None => base,
+        Some(raw::Retry::Preset(scalar)) => {
+            let value = read(checks, Some(*scalar));
+            value.and_then(|value| checks.word(&value, &format!("`retry` of {of}"), &PRESETS)).unwrap_or(base)
+        }
+        Some(raw::Retry::Schedule(raw)) => schedule(raw, base, of, read, checks),
+    }
+}
+
+fn schedule<'c>(raw: &raw::Schedule<'_>, base: Retry, of: &str, read: Read<'c>, checks: &mut Checks<'c>) -> Retry {
+    let of = format!("`retry` of {of}");
+    let mut time = |scalar, key: &str, default, range| {
+        let value = read(checks, scalar);
+        value.and_then(|value| checks.duration(&value, &format!("`{key}` in {of}"), range)).unwrap_or(default)
+    };
+    let shortest = Duration::from_millis(1);
+    let initial_interval = time(raw.initial_interval, "initial_interval", base.initial_interval, shortest..=DAY);
+    let max_interval = time(raw.max_interval, "max_interval", base.max_interval, shortest..=30 * DAY);
+    let max_elapsed = time(raw.max_elapsed, "max_elapsed", base.max_elapsed, SECOND..=LONGEST);
+    if let Some(scalar) = raw.max_interval.or(raw.initial_interval).filter(|_| max_interval < initial_interval) {
+        let hint = "the intervals grow from the first to the longest".to_owned();
+        let message = format!("`max_interval` in {of} is shorter than `initial_interval`");
+        checks.say(&Value::literal(scalar), Code::InvalidValue, message, Some(hint));
+    }
+    let multiplier = read(checks, raw.multiplier).and_then(|value| multiplier(&value, &of, checks));
+    let words = [("full", Jitter::Full), ("equal", Jitter::Equal), ("none", Jitter::None)];
+    let jitter = read(checks, raw.jitter).and_then(|value| checks.word(&value, &format!("`jitter` in {of}"), &words));
+    let attempts = read(checks, raw.max_attempts);
+    let attempts = attempts.and_then(|value| checks.whole_number(&value, &format!("`max_attempts` in {of}"), 1..=10_000));
+    Retry {
+        initial_interval,
+        multiplier: multiplier.unwrap_or(base.multiplier),
+        max_interval,
+        jitter: jitter.unwrap_or(base.jitter),
+        max_attempts: attempts.unwrap_or(base.max_attempts),
+        max_elapsed,
+    }
+}
+
+fn multiplier(value: &Value<'_>, of: &str, checks: &mut Checks<'_>) -> Option<f64> {
+    let is_plain = value.text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let number = value.text.parse().ok().filter(|number| is_plain && (1.0..=100.0).contains(number));
+    if number.is_none() {
+        checks.wrong(value, &format!("`multiplier` in {of}"), "a number from 1 to 100", None);
+    }
+    number
+}

@@ -1,0 +1,218 @@
+//! The text of the rules file: read within its bounds, and shown line by line with what is secret masked.
+
+use super::{
+    diagnostics::{Code, ConfigError, Diagnostic, Severity},
+    problem::Problem,
+    tree::Span,
+};
+use std::{fs::File, io::Read, ops::Range, path::Path};
+
+const MAX_BYTES: u64 = 1 << 20;
+/// How much of a line is shown before and after the marker's start, in bytes.
+const WINDOW: usize = 120;
+const MASK: &str = "***";
+
+/// The file's text.
+pub struct Text {
+    /// As the user named the file.
+    pub file: String,
+    /// All of it.
+    pub text: String,
+    masks: Vec<Range<usize>>,
+}
+
+impl Text {
+    /// Reads the file.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let file = path.display().to_string();
+        let whole = |code, message: String| ConfigError::of(Diagnostic::of_file(&file, code, message));
+        let mut bytes = Vec::new();
+        let read = File::open(path).and_then(|opened| opened.take(MAX_BYTES + 1).read_to_end(&mut bytes));
+        if let Err(cause) = read {
+            return Err(whole(Code::UnreadableFile, format!("the rules file cannot be read: {cause}")));
+        }
+        if bytes.len() as u64 > MAX_BYTES {
+            return Err(whole(Code::FileTooLarge, "the rules file is larger than 1 MiB".to_owned()));
+        }
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let good = error.utf8_error().valid_up_to();
+            let line = error.as_bytes()[..good].iter().filter(|byte| **byte == b'\n').count() + 1;
+            whole(Code::NotUtf8, format!("the rules file is not UTF-8; the first wrong byte is in line {line}"))
+        })?;
+        Ok(Self::new(file, text))
+    }
+
+    /// A text that is already there.
+    pub fn new(file: String, mut text: String) -> Self {
+        if text.starts_with('\u{feff}') {
+            text.drain(..'\u{feff}'.len_utf8());
+        }
+        Self { file, text, masks: Vec::new() }
+    }
+
+    /// Hides these ranges from now on.
+    pub fn mask(&mut self, mut masks: Vec<Range<usize>>) {
+        masks.sort_by_key(|mask| mask.start);
+        self.masks = Vec::with_capacity(masks.len());
+        for mask in masks.into_iter().filter(|mask| !mask.is_empty()) {
+            match self.masks.last_mut() {
+                Some(last) if mask.start < last.end => last.end = last.end.max(mask.end),
+                _ => self.masks.push(mask),
+            }
+        }
+    }
+
+    /// Whether a part of the span is hidden.
+    pub fn hides(&self, span: Span) -> bool {
+        self.masks_from(span.start.offset).first().is_some_and(|mask| mask.start < span.end.max(span.start.offset + 1))
+    }
+
+    /// What is before the offset, and what is shown with it.
+    pub fn until(&self, offset: usize) -> &str {
+        &self.text[..self.text.floor_char_boundary(offset.saturating_add(WINDOW))]
+    }
+
+    /// The problem with its line.
+    pub fn diagnose(&self, problem: Problem) -> Diagnostic {
+        let span = problem.span;
+        let line = self.line_around(span.start.offset);
+        let end = span.end.clamp(span.start.offset, line.end);
+        let (shown, marker) = self.show(line, span.start.offset..end);
+        Diagnostic {
+            severity: problem.severity,
+            code: problem.code,
+            message: problem.message,
+            file: self.file.clone(),
+            line: span.start.line,
+            column: span.start.column,
+            length: self.text[span.start.offset..end].chars().count().max(1),
+            source_line: Some(shown),
+            hint: problem.hint,
+            marker,
+        }
+    }
+
+    /// A note on the whole file.
+    pub fn note(&self, severity: Severity, code: Code, message: String) -> Diagnostic {
+        Diagnostic { severity, ..Diagnostic::of_file(&self.file, code, message) }
+    }
+
+    /// What is hidden, in order.
+    #[cfg(test)]
+    pub fn masks(&self) -> &[Range<usize>] {
+        &self.masks
+    }
+
+    fn masks_from(&self, offset: usize) -> &[Range<usize>] {
+        &self.masks[self.masks.partition_point(|mask| mask.end <= offset)..]
+    }
+
+    /// The part of the line that is shown; a mask that it would cut belongs to it whole.
+    fn line_around(&self, offset: usize) -> Range<usize> {
+        let bytes = self.text.as_bytes();
+        let is_break = |byte: &u8| *byte == b'\n' || *byte == b'\r';
+        let floor = offset.saturating_sub(WINDOW);
+        let ceiling = (offset + WINDOW).min(bytes.len());
+        let mut start = bytes[floor..offset].iter().rposition(is_break).map_or(floor, |found| floor + found + 1);
+        let mut end = bytes[offset..ceiling].iter().position(is_break).map_or(ceiling, |found| offset + found);
+        while !self.text.is_char_boundary(start) {
+            start += 1;
+        }
+        while !self.text.is_char_boundary(end) {
+            end -= 1;
+        }
+        start.min(offset)..end.max(offset)
+    }
+
+    /// The line with masks and without control characters, and where in it (in characters) the marker goes.
+    fn show(&self, line: Range<usize>, marked: Range<usize>) -> (String, Range<usize>) {
+        let cut = |place: usize| !self.text[..place].ends_with(['\n', '\r']) && place > 0;
+        let mut shown = if cut(line.start) { "…".to_owned() } else { String::new() };
+        let mut length = shown.chars().count();
+        let mut marker: Option<Range<usize>> = None;
+        let mut masks = self.masks_from(line.start).iter();
+        let mut mask = masks.next();
+        let mut offset = line.start;
+        while offset < line.end {
+            let (next, width) = match mask {
+                Some(hidden) if hidden.start <= offset => {
+                    shown.push_str(MASK);
+                    let next = hidden.end;
+                    mask = masks.next();
+                    (next, MASK.len())
+                }
+                _ => {
+                    let Some(letter) = self.text[offset..].chars().next() else { break };
+                    shown.push(if letter == '\t' { ' ' } else { printable(letter) });
+                    (offset + letter.len_utf8(), 1)
+                }
+            };
+            let touches = offset < marked.end.max(marked.start + 1) && next > marked.start;
+            if touches {
+                let start = marker.map_or(length, |marker| marker.start);
+                marker = Some(start..length + width);
+            }
+            length += width;
+            offset = next;
+        }
+        shown.truncate(shown.trim_end().len());
+        if !self.text[line.end..].is_empty() && !self.text[line.end..].starts_with(['\n', '\r']) {
+            shown.push('…');
+        }
+        (shown, marker.unwrap_or(length..length + 1))
+    }
+}
+
+/// The text in double quotes, cut where it is long, without control characters.
+pub fn quote(text: &str) -> String {
+    let mut quoted: String = text.chars().take(60).map(printable).collect();
+    if text.chars().nth(60).is_some() {
+        quoted.push('…');
+    }
+    format!("\"{quoted}\"")
+}
+
+fn printable(letter: char) -> char {
+    if letter.is_control() { '\u{fffd}' } else { letter }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::tree::Position;
+
+    fn shown(text: &str, masks: &[&str], marked: &str) -> (String, String) {
+        let mut file = Text::new(String::new(), text.to_owned());
+        let place = |part: &str| text.find(part).map(|start| start..start + part.len()).expect(part);
+        file.mask(masks.iter().map(|mask| place(mask)).collect());
+        let marked = place(marked);
+        let start = Position { offset: marked.start, line: 1, column: 1 };
+        let diagnostic = file.diagnose(Problem::error(Code::InvalidValue, Span { start, end: marked.end }, ""));
+        let line = diagnostic.source_line.expect("it has a line");
+        let under = line.chars().skip(diagnostic.marker.start).take(diagnostic.marker.len()).collect();
+        (line, under)
+    }
+
+    #[test]
+    fn the_marker_is_under_the_value_whatever_is_masked_before_it() {
+        let expected = |line: &str, under: &str| (line.to_owned(), under.to_owned());
+        assert_eq!(shown("x\n a: secret, b: é!\ny", &["secret"], "é!"), expected(" a: ***, b: é!", "é!"));
+        assert_eq!(shown("a: secret, b: c", &["secret"], "secret"), expected("a: ***, b: c", "***"));
+        assert_eq!(shown("a: secret, b: c", &["secret"], "cre"), expected("a: ***, b: c", "***"));
+        assert_eq!(shown("a: one\n  two\nb: c", &["one\n  two"], "two"), expected("***", "***"));
+        assert_eq!(shown("a: one\n  two\nb: c", &["one\n  two"], "a"), expected("a: ***", "a"));
+        assert_eq!(shown("\ta:\u{1b}[31m b", &[], "b"), expected(" a:\u{fffd}[31m b", "b"));
+        assert_eq!(shown("a: b\r\nc: d\r\n", &[], "d"), expected("c: d", "d"));
+    }
+
+    #[test]
+    fn of_a_long_line_only_a_part_is_shown() {
+        let text = format!("{}é{}here{}", "x".repeat(300), "y".repeat(WINDOW - 1), "z".repeat(300));
+        let (line, under) = shown(&text, &[], "here");
+        assert_eq!(under, "here");
+        assert!(line.starts_with("…y") && line.ends_with("z…"), "{line}");
+        assert!(line.chars().count() < 2 * WINDOW + 3);
+        let (line, _) = shown(&text, &[&text[290..430]], "here");
+        assert!(line.contains("***") && !line.contains('x'), "{line}");
+    }
+}

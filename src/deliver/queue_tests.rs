@@ -1,0 +1,202 @@
+//! The bookkeeping of a lane, step by step and under any order of steps.
+
+use super::*;
+use crate::domain::{
+    attempt::{Attempt, AttemptResult},
+    delivery::{Accepted, Run, Seq},
+    event::Flags,
+    id::EventId,
+    name::Name,
+};
+use proptest::prelude::*;
+use std::sync::Arc;
+
+const NOW: Timestamp = Timestamp::from_millis(1_000_000);
+
+fn lease(seq: i64) -> Lease {
+    Lease {
+        event: Arc::new(Accepted {
+            seq: Seq(seq),
+            id: EventId::from_halves(0, 0),
+            source: Name::unchecked("ottu"),
+            received_at: NOW,
+            content_type: None,
+            verified: true,
+            flags: Flags::default(),
+        }),
+        destination: Name::unchecked("orders"),
+        rules: Vec::new(),
+        attempts: 0,
+        run: Run::default(),
+        body: None,
+    }
+}
+
+fn settlement(millis: u64, next: Next) -> Settlement {
+    let attempt = Attempt {
+        number: 1,
+        at: NOW,
+        duration: Duration::from_millis(millis),
+        result: AttemptResult::Status5xx,
+        status: None,
+        response: None,
+        error: None,
+    };
+    Settlement { seq: Seq(1), destination: Name::unchecked("orders"), attempt, run: Run::default(), next }
+}
+
+fn leases(count: usize) -> Leased {
+    Leased { leases: (0..count as i64).map(lease).collect(), next_due: None }
+}
+
+fn hired(queue: &mut Queue) -> usize {
+    std::iter::from_fn(|| queue.hire().then_some(())).count()
+}
+
+#[test]
+fn as_many_workers_are_hired_as_there_is_work_up_to_the_concurrency() {
+    let mut queue = Queue::new(3, Gate::Open);
+    assert_eq!(hired(&mut queue), 0);
+    queue.push(lease(1));
+    assert_eq!(hired(&mut queue), 1);
+    queue.leased(leases(9));
+    assert_eq!(hired(&mut queue), 2);
+}
+
+#[test]
+fn leases_are_taken_in_the_order_in_which_they_came() {
+    let mut queue = Queue::new(1, Gate::Open);
+    for seq in [5, 3, 9] {
+        queue.push(lease(seq));
+    }
+    assert!(queue.hire());
+    let taken: Vec<_> = std::iter::from_fn(|| queue.take().map(|lease| lease.event.seq.0)).collect();
+    assert_eq!(taken, [5, 3, 9]);
+}
+
+#[test]
+fn a_lane_that_is_paused_or_drains_gives_nothing_and_asks_for_nothing() {
+    let mut paused = Queue::new(3, Gate::Paused);
+    paused.push(lease(1));
+    assert_eq!((hired(&mut paused), paused.refill(NOW)), (0, Refill::Wait(None)));
+    let mut draining = Queue::new(3, Gate::Open);
+    draining.leased(leases(3));
+    assert_eq!(hired(&mut draining), 3);
+    draining.drain();
+    assert!(draining.take().is_none());
+    assert_eq!((hired(&mut draining), draining.refill(NOW)), (0, Refill::Wait(None)));
+}
+
+#[test]
+fn the_store_is_asked_at_the_start_and_then_when_something_is_due() {
+    let mut queue = Queue::new(1, Gate::Open);
+    assert_eq!(queue.refill(NOW), Refill::Ask(WINDOW));
+    queue.leased(Leased::default());
+    assert_eq!(queue.refill(NOW), Refill::Wait(None));
+    queue.leased(Leased { leases: Vec::new(), next_due: Some(NOW.plus(Duration::from_secs(5))) });
+    assert_eq!(queue.refill(NOW), Refill::Wait(Some(Duration::from_secs(5))));
+    assert_eq!(queue.refill(NOW.plus(Duration::from_secs(5))), Refill::Ask(WINDOW));
+    assert!(queue.told_of_backlog());
+    assert!(!queue.told_of_backlog(), "the second time is no news");
+    assert_eq!(queue.refill(NOW), Refill::Ask(WINDOW));
+}
+
+#[test]
+fn a_retry_brings_the_next_look_forward_and_never_back() {
+    let mut queue = Queue::new(1, Gate::Open);
+    queue.refill(NOW);
+    let at = |seconds| NOW.plus(Duration::from_secs(seconds));
+    assert!(queue.settled(&settlement(1, Next::RetryAt(at(9)))));
+    assert!(queue.settled(&settlement(1, Next::RetryAt(at(4)))));
+    assert!(!queue.settled(&settlement(1, Next::RetryAt(at(7)))));
+    assert_eq!(queue.refill(NOW), Refill::Wait(Some(Duration::from_secs(4))));
+}
+
+#[test]
+fn what_is_heard_while_the_store_is_asked_is_not_forgotten() {
+    let mut queue = Queue::new(1, Gate::Open);
+    assert!(matches!(queue.refill(NOW), Refill::Ask(_)));
+    queue.settled(&settlement(1, Next::RetryAt(NOW.plus(Duration::from_secs(2)))));
+    queue.leased(Leased { leases: Vec::new(), next_due: Some(NOW.plus(Duration::from_secs(3600))) });
+    assert_eq!(queue.refill(NOW), Refill::Wait(Some(Duration::from_secs(2))));
+    assert!(queue.told_of_backlog());
+    assert_eq!(queue.refill(NOW), Refill::Ask(WINDOW));
+}
+
+#[test]
+fn a_full_queue_is_refilled_once_half_of_it_is_gone() {
+    let mut queue = Queue::new(1, Gate::Open);
+    queue.leased(leases(LOW + 1));
+    assert!(queue.hire());
+    assert_eq!(queue.refill(NOW), Refill::Wait(None));
+    assert!(queue.take().is_some());
+    assert!(!queue.room_again());
+    queue.give_back();
+    assert!(queue.take().is_some());
+    assert!(queue.room_again());
+    assert!(!queue.room_again(), "it is said once");
+    assert_eq!(queue.refill(NOW), Refill::Ask(WINDOW - LOW));
+}
+
+#[test]
+fn latency_is_a_mean_that_forgets() {
+    let mut queue = Queue::new(1, Gate::Open);
+    assert_eq!(queue.latency_ms(), None);
+    queue.settled(&settlement(100, Next::Delivered));
+    assert_eq!(queue.latency_ms(), Some(100));
+    queue.settled(&settlement(200, Next::Delivered));
+    assert_eq!(queue.latency_ms(), Some(110));
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Push,
+    Take,
+    GiveBack,
+    Refill(usize),
+}
+
+proptest! {
+    /// No lease is lost, no work stands without a worker, no limit is passed.
+    #[test]
+    fn work_is_done_by_as_many_as_it_needs(
+        concurrency in 1..5usize,
+        steps in proptest::collection::vec(
+            prop_oneof![Just(Step::Push), Just(Step::Take), Just(Step::GiveBack), (0..9usize).prop_map(Step::Refill)], 0..200),
+    ) {
+        let mut queue = Queue::new(concurrency, Gate::Open);
+        let (mut put, mut taken, mut on_their_way, mut busy) = (0, 0, 0, 0);
+        for step in steps {
+            match step {
+                Step::Push => {
+                    queue.push(lease(1));
+                    put += 1;
+                    on_their_way += usize::from(queue.hire());
+                }
+                Step::Refill(count) => {
+                    queue.leased(leases(count));
+                    put += count;
+                    on_their_way += hired(&mut queue);
+                }
+                Step::Take if on_their_way > 0 => {
+                    on_their_way -= 1;
+                    if queue.take().is_some() {
+                        busy += 1;
+                        taken += 1;
+                    }
+                }
+                Step::GiveBack if busy > 0 => {
+                    queue.give_back();
+                    busy -= 1;
+                    on_their_way += 1;
+                }
+                Step::Take | Step::GiveBack => {}
+            }
+            prop_assert_eq!(queue.waiting() + taken, put);
+            prop_assert_eq!(queue.in_flight(), busy);
+            prop_assert!(busy + on_their_way <= concurrency);
+            prop_assert!(on_their_way + busy >= concurrency.min(queue.waiting()), "work without a worker");
+            prop_assert_eq!(queue.has_workers(), busy + on_their_way > 0);
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! A worker of a lane: takes a lease, attempts it, settles it, takes the next. It leaves when nothing waits.
+
+use super::{attempt, caught::caught, lanes::Track, patience::Patience, queue::Gate};
+use crate::{
+    domain::{
+        attempt::Next,
+        delivery::{Lease, Settlement},
+    },
+    store::StoreError,
+};
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// While stopping, a failing store is given this many more tries; then the lease lapses and the attempt is made again.
+const TRIES_WHILE_DRAINING: u32 = 5;
+
+/// Works until the queue is empty or closed.
+pub(super) async fn work(track: Arc<Track>) {
+    while let Some(lease) = track.take() {
+        let event = lease.event.id;
+        let settlement = caught(handle(&track, lease)).await.unwrap_or_else(|| {
+            let destination = &track.lane.name;
+            tracing::error!(%event, %destination, "the gateway's own code failed around an attempt; the delivery waits for the next start");
+            None
+        });
+        track.give_back(settlement.as_ref());
+    }
+}
+
+/// The settlement, where there was one.
+async fn handle(track: &Track, mut lease: Lease) -> Option<Settlement> {
+    let body = match &lease.body {
+        Some(held) => Some(held.bytes.clone()),
+        None => read(track, &lease).await?,
+    };
+    let lane = &track.lane;
+    let settlement = match body {
+        Some(body) => attempt::make(&*lane.destination, &lane.policy, &mut lease, body, &track.clock).await,
+        None => attempt::without_body(&lease, &track.clock),
+    };
+    let metrics = track.metrics.destination(&lane.name);
+    if let Some(metrics) = metrics {
+        metrics.attempt(settlement.attempt.result, settlement.attempt.duration);
+    }
+    settle(track, &settlement).await?;
+    if let Some(metrics) = metrics {
+        match settlement.next {
+            Next::Delivered => metrics.delivered(track.clock.now().since(lease.event.received_at)),
+            Next::Dead => metrics.dead(),
+            Next::RetryAt(_) => {}
+        }
+    }
+    Some(settlement)
+}
+
+/// The bytes; `None` where the store cannot give them any more.
+async fn read(track: &Track, lease: &Lease) -> Option<Option<Bytes>> {
+    let mut insistence = Insistence::new(track, "read");
+    loop {
+        match track.store.body(lease.event.seq).await {
+            Ok(body) => return Some(body),
+            Err(error) => insistence.after(&error).await?,
+        }
+    }
+}
+
+async fn settle(track: &Track, settlement: &Settlement) -> Option<()> {
+    let mut insistence = Insistence::new(track, "settle");
+    loop {
+        match track.store.settle(settlement.clone()).await {
+            Ok(()) => return Some(()),
+            Err(error) => insistence.after(&error).await?,
+        }
+    }
+}
+
+/// Calls a failing store again, until it is closed.
+struct Insistence<'a> {
+    track: &'a Track,
+    operation: &'static str,
+    patience: Patience,
+    tries_left: u32,
+}
+
+impl<'a> Insistence<'a> {
+    fn new(track: &'a Track, operation: &'static str) -> Self {
+        Self { track, operation, patience: Patience::new(), tries_left: TRIES_WHILE_DRAINING }
+    }
+
+    /// Waits for the next try; `None`: there is none, and the lease lapses.
+    async fn after(&mut self, error: &StoreError) -> Option<()> {
+        let (destination, operation) = (&self.track.lane.name, self.operation);
+        if self.track.queue().gate() == Gate::Draining {
+            self.tries_left -= 1;
+        }
+        if self.tries_left == 0 || matches!(error, StoreError::Closed) {
+            tracing::error!(%destination, operation, "the store does not do its part, so an attempt is made again after the next start: {error}");
+            return None;
+        }
+        tracing::warn!(%destination, operation, "the store does not do its part and is tried again: {error}");
+        self.patience.pause().await;
+        Some(())
+    }
+}

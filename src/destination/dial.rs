@@ -1,0 +1,115 @@
+//! The way to a destination's host: look up, connect, shake hands. Every failure gets its right name.
+
+use super::{SendError, connection::Io, tls::Tls};
+use crate::domain::clock::{Clock, Instant};
+use http::Uri;
+use std::{io, net::SocketAddr, time::Duration};
+use tokio::{net::TcpStream, sync::Mutex, time::timeout};
+
+/// Looking up, connecting and shaking hands take no longer than this together.
+const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long the addresses of a host are used before they are looked up again.
+const ADDRESSES_FRESH: Duration = Duration::from_secs(1);
+
+/// Connects to one host and port.
+pub(super) struct Dialer {
+    host: Box<str>,
+    port: u16,
+    tls: Option<Tls>,
+    limit: Duration,
+    clock: Clock,
+    addresses: Mutex<Option<(Instant, Vec<SocketAddr>)>>,
+}
+
+impl Dialer {
+    /// For the host of an absolute url; `None` where it has none.
+    pub(super) fn new(url: &Uri, attempt_limit: Duration, clock: Clock) -> Option<Self> {
+        let secure = url.scheme_str() == Some("https");
+        let host = url.host()?.trim_start_matches('[').trim_end_matches(']');
+        Some(Self {
+            host: host.into(),
+            port: url.port_u16().unwrap_or(if secure { 443 } else { 80 }),
+            tls: secure.then(|| Tls::new(host)),
+            limit: CONNECT_LIMIT.min(attempt_limit),
+            clock,
+            addresses: Mutex::new(None),
+        })
+    }
+
+    /// With its own idea of whom to trust.
+    #[cfg(test)]
+    pub(super) fn with_tls(self, tls: Tls) -> Self {
+        Self { tls: Some(tls), ..self }
+    }
+
+    /// A stream that is ready for a request.
+    pub(super) async fn dial(&self) -> Result<Box<dyn Io>, SendError> {
+        timeout(self.limit, self.reach()).await.unwrap_or(Err(SendError::Timeout(self.limit)))
+    }
+
+    async fn reach(&self) -> Result<Box<dyn Io>, SendError> {
+        let start = self.clock.instant();
+        let addresses = self.addresses().await?;
+        let stream = self.connect(&addresses, start).await?;
+        match &self.tls {
+            Some(tls) => Ok(Box::new(tls.handshake(stream).await?)),
+            None => Ok(Box::new(stream)),
+        }
+    }
+
+    /// One look-up at a time, shared by all who wait for it: a name server that hangs takes one thread and not one per attempt.
+    async fn addresses(&self) -> Result<Vec<SocketAddr>, SendError> {
+        let mut known = self.addresses.lock().await;
+        if let Some((at, addresses)) = &*known
+            && self.clock.instant().duration_since(*at) < ADDRESSES_FRESH
+        {
+            return Ok(addresses.clone());
+        }
+        let failed = |cause: &str| SendError::Dns { host: self.host.clone(), cause: cause.into() };
+        let found = tokio::net::lookup_host((&*self.host, self.port)).await.map_err(|error| {
+            let text = error.to_string();
+            failed(text.strip_prefix("failed to lookup address information: ").unwrap_or(&text))
+        })?;
+        let addresses: Vec<_> = found.collect();
+        if addresses.is_empty() {
+            return Err(failed("the name is known and has no address"));
+        }
+        *known = Some((self.clock.instant(), addresses.clone()));
+        Ok(addresses)
+    }
+
+    /// The first address that answers; each has an equal share of the time that is left.
+    async fn connect(&self, addresses: &[SocketAddr], start: Instant) -> Result<TcpStream, SendError> {
+        let mut last = SendError::Timeout(self.limit);
+        for (place, address) in addresses.iter().enumerate() {
+            let left = self.limit.saturating_sub(self.clock.instant().duration_since(start));
+            let share = left / u32::try_from(addresses.len() - place).unwrap_or(u32::MAX);
+            match timeout(share, TcpStream::connect(address)).await {
+                Ok(Ok(stream)) => {
+                    // Without it the kernel holds small writes back; a socket that refuses it still works.
+                    let _ = stream.set_nodelay(true);
+                    return Ok(stream);
+                }
+                Ok(Err(error)) => last = SendError::Connect(format!("{address}: {}", reason(&error)).into()),
+                Err(_) => {}
+            }
+        }
+        Err(last)
+    }
+}
+
+/// What went wrong, in lower case and without a number where the kind says it all.
+pub(super) fn reason(error: &io::Error) -> String {
+    match error.kind() {
+        kind @ (io::ErrorKind::ConnectionRefused
+        | io::ErrorKind::ConnectionReset
+        | io::ErrorKind::ConnectionAborted
+        | io::ErrorKind::HostUnreachable
+        | io::ErrorKind::NetworkUnreachable
+        | io::ErrorKind::BrokenPipe
+        | io::ErrorKind::UnexpectedEof
+        | io::ErrorKind::TimedOut) => kind.to_string(),
+        _ => error.to_string(),
+    }
+}

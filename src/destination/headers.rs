@@ -1,0 +1,137 @@
+//! The head of a request to a destination: what is fixed is made once, what the delivery says is added per attempt.
+
+use super::{Settings, auth};
+use crate::domain::{delivery::Delivery, name::Name};
+use bytes::{BufMut, BytesMut};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use std::fmt::{Arguments, Write};
+
+/// Rule names beyond this length are left out, each as a whole.
+const RULES_LIMIT: usize = 2048;
+
+static WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
+static WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
+static SOURCE: HeaderName = HeaderName::from_static("hookgate-source");
+static ATTEMPT: HeaderName = HeaderName::from_static("hookgate-attempt");
+static RULES: HeaderName = HeaderName::from_static("hookgate-rules");
+static VERIFIED: HeaderName = HeaderName::from_static("hookgate-verified");
+static FLAGS: HeaderName = HeaderName::from_static("hookgate-flags");
+static RECEIVED: HeaderName = HeaderName::from_static("hookgate-received");
+
+/// The headers of one destination's requests.
+#[derive(Debug)]
+pub(super) struct Headers {
+    fixed: HeaderMap,
+}
+
+/// A configured header whose value HTTP cannot carry.
+#[derive(Debug)]
+pub(super) struct Unsendable(pub HeaderName);
+
+impl Headers {
+    pub(super) fn new(settings: &Settings) -> Result<Self, Unsendable> {
+        let mut fixed = HeaderMap::with_capacity(24);
+        if let Some(host) = host(settings) {
+            fixed.insert(header::HOST, host);
+        }
+        fixed.insert(header::USER_AGENT, HeaderValue::from_static(concat!("hookgate/", env!("CARGO_PKG_VERSION"))));
+        let authority = settings.url.authority().map_or("", |authority| authority.as_str());
+        if let Some(value) = authority.rsplit_once('@').and_then(|(user_info, _)| auth::basic(user_info)) {
+            fixed.insert(header::AUTHORIZATION, value);
+        }
+        for (name, secret) in settings.headers.iter().filter(|(name, _)| !is_reserved(name)) {
+            let mut value = HeaderValue::from_bytes(secret.expose().as_bytes()).map_err(|_| Unsendable(name.clone()))?;
+            value.set_sensitive(true);
+            fixed.insert(name.clone(), value);
+        }
+        Ok(Self { fixed })
+    }
+
+    /// Those of one attempt.
+    pub(super) fn of(&self, delivery: &Delivery) -> HeaderMap {
+        let event = &delivery.event;
+        let mut map = self.fixed.clone();
+        if let Some(content_type) = &event.content_type
+            && let Ok(value) = HeaderValue::from_str(content_type)
+        {
+            map.entry(header::CONTENT_TYPE).or_insert(value);
+        }
+        // hyper leaves the length of an empty body out; a destination may insist on it.
+        if delivery.body.is_empty() {
+            map.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
+        let mut text = BytesMut::with_capacity(256);
+        put(&mut map, &mut text, &WEBHOOK_ID, format_args!("{}", event.id));
+        put(&mut map, &mut text, &WEBHOOK_TIMESTAMP, format_args!("{}", delivery.at.millis().div_euclid(1000)));
+        put(&mut map, &mut text, &SOURCE, format_args!("{}", event.source));
+        put(&mut map, &mut text, &ATTEMPT, format_args!("{}", delivery.attempt));
+        write_rules(&mut text, &delivery.rules);
+        put_written(&mut map, &mut text, &RULES);
+        map.insert(&VERIFIED, HeaderValue::from_static(if event.verified { "true" } else { "false" }));
+        for (place, flag) in event.flags.names().enumerate() {
+            text.put_slice(if place == 0 { b"" } else { b"," });
+            text.put_slice(flag.as_bytes());
+        }
+        put_written(&mut map, &mut text, &FLAGS);
+        put(&mut map, &mut text, &RECEIVED, format_args!("{}", event.received_at.millis()));
+        map
+    }
+}
+
+/// Headers that a destination's settings cannot set: they belong to the connection, to the framing of the body,
+/// or to what the gateway says itself.
+pub fn is_reserved(name: &HeaderName) -> bool {
+    const NAMES: [&str; 10] =
+        ["host", "content-length", "transfer-encoding", "connection", "keep-alive", "expect", "te", "trailer", "upgrade", "traceparent"];
+    const PREFIXES: [&str; 3] = ["proxy-", "webhook-", "hookgate-"];
+    NAMES.contains(&name.as_str()) || PREFIXES.iter().any(|prefix| name.as_str().starts_with(prefix))
+}
+
+fn host(settings: &Settings) -> Option<HeaderValue> {
+    let host = settings.url.host()?;
+    let usual = if settings.url.scheme_str() == Some("https") { 443 } else { 80 };
+    let text = match settings.url.port_u16().filter(|port| *port != usual) {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    };
+    HeaderValue::from_str(&text).ok()
+}
+
+/// The values of one head share one buffer; each is split off it.
+fn put(map: &mut HeaderMap, text: &mut BytesMut, name: &HeaderName, value: Arguments) {
+    text.write_fmt(value).expect("a buffer in memory grows");
+    put_written(map, text, name);
+}
+
+fn put_written(map: &mut HeaderMap, text: &mut BytesMut, name: &HeaderName) {
+    if text.is_empty() {
+        return;
+    }
+    if let Ok(value) = HeaderValue::from_maybe_shared(text.split().freeze()) {
+        map.insert(name, value);
+    }
+}
+
+fn write_rules(text: &mut BytesMut, rules: &[Name]) {
+    for rule in rules {
+        let before = text.len();
+        if before > 0 {
+            text.put_u8(b',');
+        }
+        for byte in rule.bytes() {
+            if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+                text.put_u8(byte);
+            } else {
+                text.write_fmt(format_args!("%{byte:02X}")).expect("a buffer in memory grows");
+            }
+        }
+        if text.len() > RULES_LIMIT {
+            text.truncate(before);
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "headers_tests.rs"]
+mod tests;

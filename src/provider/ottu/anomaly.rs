@@ -1,0 +1,136 @@
+//! What is wrong with a payload although its signature holds. Such an event is kept for a human: the signature covers
+//! 18 fields without delimiters, and parsers differ, so that more than one payload can have it.
+
+use super::fields::{NAMES, Stated, Top};
+use crate::domain::{
+    decimal::Plain,
+    event::{Kind, Reason},
+    json::{Document, Value},
+};
+
+/// Where an integer is usual and its text is clear.
+const INTEGERS: [&str; 3] = ["order_no", "customer_phone", "customer_address_postal_code"];
+
+/// The names without an underscore: words that may stand in any text.
+const UNBROKEN: [&str; 3] = ["amount", "result", "state"];
+
+/// Whether the signed fields have a fault, in an event of that kind.
+type Check = fn(&Top<'_>, Kind) -> bool;
+
+/// The first anomaly in the order of the contract.
+pub(super) fn find(document: &Document, top: &Top<'_>, kind: Kind) -> Option<Reason> {
+    if let Some(reason) = strictness(document) {
+        return Some(reason);
+    }
+    if top.present().next().is_none() {
+        return Some(Reason::EmptyMessage);
+    }
+    let checks: [(Reason, Check); 6] = [
+        (Reason::SignedType, is_of_wrong_type),
+        (Reason::ControlCharacter, has_control_character),
+        (Reason::Amount, has_odd_amount),
+        (Reason::Currency, has_odd_currency),
+        (Reason::StateOrResult, has_odd_state_or_result),
+        (Reason::Ambiguous, is_ambiguous),
+    ];
+    let twins = keys(document.root(), top.txn);
+    twins.or_else(|| checks.into_iter().find(|(_, is_odd)| is_odd(top, kind)).map(|(reason, _)| reason))
+}
+
+/// What makes parsers differ, whoever sent the event.
+pub(super) fn structure(document: &Document, top: &Top<'_>) -> Option<Reason> {
+    strictness(document).or_else(|| keys(document.root(), top.txn))
+}
+
+/// Whether an integer stands where text is usual, and is accepted there.
+pub(super) fn is_typed(top: &Top<'_>) -> bool {
+    INTEGERS.iter().any(|name| matches!(top.stated(name), Stated::Integer(_)))
+}
+
+fn strictness(document: &Document) -> Option<Reason> {
+    document.flaw().map(|_| Reason::NotStrictJson)
+}
+
+fn keys(root: Value<'_>, txn: Option<Value<'_>>) -> Option<Reason> {
+    let (top, inner) = (twins(root), txn.map_or(Twins::None, twins));
+    match (top, inner) {
+        (Twins::Same, _) | (_, Twins::Same) => Some(Reason::DuplicateKey),
+        (Twins::Case, Twins::Case | Twins::None) => Some(Reason::CaseTwin),
+        (Twins::None, Twins::Case | Twins::None) => None,
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Twins {
+    /// A key is there twice.
+    Same,
+    /// Two keys differ in case only.
+    Case,
+    None,
+}
+
+fn twins(object: Value<'_>) -> Twins {
+    let mut keys: Vec<_> = object.entries().map(|(key, _)| key).collect();
+    keys.sort_unstable();
+    if keys.windows(2).any(|pair| pair[0] == pair[1]) {
+        return Twins::Same;
+    }
+    if keys.iter().all(|key| key.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase())) {
+        return Twins::None;
+    }
+    let mut folded: Vec<_> = keys.iter().map(|key| folded(key)).collect();
+    folded.sort_unstable();
+    if folded.windows(2).any(|pair| pair[0] == pair[1]) { Twins::Case } else { Twins::None }
+}
+
+/// A key as parsers see it that do not tell upper from lower case. Some of them take `ſ` for `s` and the Kelvin sign for `k`.
+fn folded(key: &str) -> String {
+    key.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect()
+}
+
+fn is_of_wrong_type(top: &Top<'_>, _kind: Kind) -> bool {
+    NAMES.iter().zip(&top.signed).any(|(name, stated)| match stated {
+        Stated::Missing | Stated::Text(_) => false,
+        Stated::Integer(_) => !INTEGERS.contains(name),
+        Stated::Other(_) | Stated::Unknown => true,
+    })
+}
+
+fn has_control_character(top: &Top<'_>, _kind: Kind) -> bool {
+    top.present().any(|(place, text)| {
+        let may_have_lines = NAMES[place].starts_with("customer_");
+        text.chars().any(|char| char == '\0' || (char.is_control() && !may_have_lines))
+    })
+}
+
+fn has_odd_amount(top: &Top<'_>, kind: Kind) -> bool {
+    let is_absent = |amount: &str| kind == Kind::Operation && amount == "None";
+    top.stated("amount").text().is_some_and(|amount| Plain::parse(amount).is_none() && !is_absent(amount))
+}
+
+fn has_odd_currency(top: &Top<'_>, _kind: Kind) -> bool {
+    let is_odd = |code: &str| code.len() != 3 || !code.bytes().all(|byte| byte.is_ascii_alphabetic());
+    top.stated("currency_code").text().is_some_and(is_odd)
+}
+
+fn has_odd_state_or_result(top: &Top<'_>, _kind: Kind) -> bool {
+    let is_usual = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b' ' | b'_' | b'.' | b'-');
+    let is_odd = |text: &str| text.len() > 64 || !text.bytes().all(is_usual);
+    ["state", "result"].into_iter().any(|name| top.stated(name).text().is_some_and(is_odd))
+}
+
+/// Whether the message could be the one of another payload: a value contains (a) the name of a field that sorts after its
+/// own, up to and including the next one present, or (b) the name with an underscore of a field that is missing.
+fn is_ambiguous(top: &Top<'_>, _kind: Kind) -> bool {
+    let is_present = top.signed.each_ref().map(|stated| stated.text().is_some());
+    top.present().any(|(own, text)| {
+        let next = (own + 1..NAMES.len()).find(|place| is_present[*place]).unwrap_or(NAMES.len() - 1);
+        let fits = NAMES.iter().enumerate().filter(|(_, name)| name.len() <= text.len());
+        let has_underscore = text.contains('_');
+        fits.filter(|(_, name)| has_underscore || UNBROKEN.contains(name)).any(|(place, name)| {
+            let follows = (own + 1..=next).contains(&place);
+            let is_missing = !is_present[place] && !UNBROKEN.contains(name);
+            (follows || is_missing) && text.contains(name)
+        })
+    })
+}

@@ -1,0 +1,103 @@
+//! All payloads that share one signed message.
+
+use super::*;
+
+/// All ways to read a message as names in order, each with a text that is not empty.
+fn parses<'a>(message: &'a str, names: &[&'static str]) -> Vec<Vec<(&'static str, &'a str)>> {
+    let mut all = Vec::new();
+    for (place, name) in names.iter().enumerate() {
+        let Some(rest) = message.strip_prefix(name).filter(|rest| !rest.is_empty()) else { continue };
+        all.push(vec![(*name, rest)]);
+        let cuts = rest.char_indices().map(|(at, _)| at).skip(1);
+        for cut in cuts.filter(|cut| names[place + 1..].iter().any(|next| rest[*cut..].starts_with(next))) {
+            for mut parse in parses(&rest[cut..], &names[place + 1..]) {
+                parse.insert(0, (*name, &rest[..cut]));
+                all.push(parse);
+            }
+        }
+    }
+    all
+}
+
+fn genuine() -> impl Strategy<Value = Vec<(&'static str, String)>> {
+    let name = prop_oneof!["[A-Z][a-z]{1,8}", Just("محمد".to_owned()), "[a-z]{1,5}_[a-z]{1,5}"];
+    let line = "[A-Z0-9][A-Za-z0-9 ,\n]{0,12}";
+    let payment = (
+        (
+            "[0-9]{1,4}\\.[0-9]{2,3}",
+            proptest::option::of(line),
+            proptest::option::of("[A-Z][a-z]{2,8}"),
+            proptest::option::of("[a-z]{1,6}@example\\.com"),
+        ),
+        (proptest::option::of(name), proptest::option::of("[0-9]{7,8}"), "[a-z-]{3,12}", proptest::option::of("[A-Za-z0-9]{4,6}")),
+        (
+            "staging[A-Z0-9]{4,6}",
+            proptest::sample::select(vec!["success", "failed", "error"]),
+            proptest::sample::select(vec!["paid", "failed", "attempted"]),
+        ),
+    );
+    payment.prop_map(|((amount, line, area, email), (first_name, phone, account, order), (reference, result, state))| {
+        let fields = [
+            ("amount", Some(amount)),
+            ("currency_code", Some("KWD".to_owned())),
+            ("customer_address_line1", line),
+            ("customer_address_state", area),
+            ("customer_email", email),
+            ("customer_first_name", first_name),
+            ("customer_phone", phone),
+            ("gateway_account", Some(account)),
+            ("gateway_name", Some("mpgs".to_owned())),
+            ("order_no", order),
+            ("reference_number", Some(reference)),
+            ("result", Some(result.to_owned())),
+            ("state", Some(state.to_owned())),
+        ];
+        fields.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+    })
+}
+
+/// What is accepted of all payloads with the signed message of this one, and how many there are.
+fn accepted(genuine: &[(&'static str, String)]) -> (Vec<Vec<(&'static str, String)>>, usize) {
+    let message: String = genuine.iter().flat_map(|(name, value)| [*name, value]).collect();
+    let signature = Signature::of(message.as_bytes(), &Secret::new(KEY)).to_hex();
+    let source = source(&[KEY], Unsigned::Reject);
+    let parses = parses(&message, &fields::NAMES);
+    let count = parses.len();
+    let is_accepted = |parse: &Vec<(&str, &str)>| {
+        let mut payload: serde_json::Map<_, _> = parse.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect();
+        payload.insert("signature".to_owned(), signature.clone().into());
+        let event = source.open(&received(serde_json::to_vec(&payload).expect("a map of texts")));
+        event.expect("the message is the same").verdict == Verdict::Accepted
+    };
+    let owned = |parse: Vec<(&'static str, &str)>| parse.into_iter().map(|(name, value)| (name, value.to_owned())).collect();
+    (parses.into_iter().filter(is_accepted).map(owned).collect(), count)
+}
+
+/// `customer_address_state` ends with the name of another field, so that a cut is possible within it.
+#[test]
+fn a_name_that_ends_with_another_gives_no_second_reading() {
+    let genuine = [
+        ("amount", "1.000"),
+        ("customer_address_line1", "12"),
+        ("customer_address_state", "Hawalli"),
+        ("reference_number", "R1"),
+        ("result", "failed"),
+        ("state", "failed"),
+    ];
+    let genuine = genuine.map(|(name, value)| (name, value.to_owned()));
+    let (accepted, count) = accepted(&genuine);
+    assert!(count > 1 << (genuine.len() - 1), "there are readings that no merging gives");
+    assert_eq!(accepted, [genuine.to_vec()]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// Merging a field into the one before, or splitting one, keeps the message and so the signature.
+    #[test]
+    fn of_all_payloads_with_one_signed_message_only_the_genuine_one_is_accepted(genuine in genuine()) {
+        let (accepted, count) = accepted(&genuine);
+        prop_assert!(count >= 1 << (genuine.len() - 1));
+        prop_assert_eq!(accepted, [genuine]);
+    }
+}

@@ -1,0 +1,142 @@
+//! From an HTTP request to a `Received`: which source, which limits, and the body. Nothing is verified here.
+
+use super::{
+    FrontDoor, Source,
+    answer::Answer,
+    memory::{BodyMemory, Reserved},
+};
+use crate::{
+    domain::{clock::Instant, problem::Problem, received::Received},
+    metrics::Outcome,
+};
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, Method, header};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use std::{net::IpAddr, time::Duration};
+
+/// The largest body.
+pub const MAX_BODY: usize = 1 << 20;
+
+/// How long a request may take to arrive, from its first byte; the time in which we do not read does not count.
+const READ_LIMIT: Duration = Duration::from_secs(10);
+
+/// Why a body was not read to its end.
+enum BodyError {
+    TooLarge,
+    TooSlow,
+    Broken,
+}
+
+impl FrontDoor {
+    /// Answers a request whose first byte came at `started`.
+    pub(super) async fn answer(&self, request: http::Request<Incoming>, peer: IpAddr, started: Instant, memory: &BodyMemory) -> Answer {
+        let (head, body) = request.into_parts();
+        let Some(source) = self.sources.get(head.uri.path()) else {
+            return elsewhere(&head.method, head.uri.path());
+        };
+        let metrics = self.metrics.source(&source.settings.name);
+        let mut reserved = Reserved::default();
+        let answer = match self.admit(source, &head, peer) {
+            Err((answer, outcome)) => {
+                outcome.into_iter().for_each(|outcome| metrics.outcome(outcome));
+                answer.closing()
+            }
+            Ok(length) => match self.read(body, length, started, memory, &mut reserved).await {
+                Ok(body) => {
+                    let received =
+                        Received { source: source.settings.name.clone(), headers: head.headers, body, peer, at: self.clock.now() };
+                    self.take(source, received, started).await
+                }
+                Err(BodyError::TooLarge) => {
+                    metrics.outcome(Outcome::TooLarge);
+                    too_large().closing()
+                }
+                Err(BodyError::TooSlow) => too_slow().closing(),
+                Err(BodyError::Broken) => broken().closing(),
+            },
+        };
+        metrics.answered(answer.code, self.clock.instant().saturating_duration_since(started));
+        answer
+    }
+
+    /// Whether the head is acceptable; gives the length of the body where the head tells it.
+    fn admit(&self, source: &Source, head: &http::request::Parts, peer: IpAddr) -> Result<usize, (Answer, Option<Outcome>)> {
+        if head.method != Method::POST {
+            let problem = Problem::new(405, "Method not allowed", "Webhooks are sent by POST.");
+            return Err((Answer::problem(&problem).allowing("POST"), None));
+        }
+        let allowed = &source.settings.allow_ips;
+        if !allowed.is_empty() && !allowed.iter().any(|network| network.contains(peer)) {
+            tracing::warn!(source = %source.settings.name, %peer, "address refused by allow_ips");
+            return Err((
+                Answer::problem(&Problem::new(403, "Address refused", "This address may not call this source.")),
+                Some(Outcome::Refused),
+            ));
+        }
+        let length = length(&head.headers);
+        if length > MAX_BODY {
+            return Err((too_large(), Some(Outcome::TooLarge)));
+        }
+        let encoded =
+            head.headers.get_all(header::CONTENT_ENCODING).iter().any(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"));
+        if encoded {
+            let problem = Problem::new(415, "Encoding not supported", "The body has a content-encoding; send it without one.");
+            return Err((Answer::problem(&problem), Some(Outcome::Malformed)));
+        }
+        Ok(length)
+    }
+
+    async fn read(
+        &self,
+        mut body: Incoming,
+        length: usize,
+        started: Instant,
+        memory: &BodyMemory,
+        reserved: &mut Reserved,
+    ) -> Result<Bytes, BodyError> {
+        let spent = self.clock.instant().saturating_duration_since(started);
+        let mut left = READ_LIMIT.saturating_sub(spent);
+        let mut whole = BytesMut::with_capacity(length.min(64 << 10));
+        loop {
+            let before = self.clock.instant();
+            let frame = match tokio::time::timeout(left, body.frame()).await {
+                Err(_elapsed) => return Err(BodyError::TooSlow),
+                Ok(None) => return Ok(whole.freeze()),
+                Ok(Some(Err(_broken))) => return Err(BodyError::Broken),
+                Ok(Some(Ok(frame))) => frame,
+            };
+            left = left.saturating_sub(self.clock.instant().saturating_duration_since(before));
+            let Ok(data) = frame.into_data() else { continue };
+            if whole.len() + data.len() > MAX_BODY {
+                return Err(BodyError::TooLarge);
+            }
+            memory.reserve(reserved, data.len()).await;
+            whole.extend_from_slice(&data);
+        }
+    }
+}
+
+fn length(headers: &HeaderMap) -> usize {
+    let text = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    text.map_or(0, |text| text.parse().unwrap_or(usize::MAX))
+}
+
+fn elsewhere(method: &Method, path: &str) -> Answer {
+    if path == "/healthz" && (method == Method::GET || method == Method::HEAD) {
+        return Answer::json(200, r#"{"status":"ok"}"#.to_owned());
+    }
+    Answer::problem(&Problem::new(404, "Not found", "There is no source at this path.")).closing()
+}
+
+fn too_large() -> Answer {
+    Answer::problem(&Problem::new(413, "Body too large", "A webhook has at most 1 MiB."))
+}
+
+fn too_slow() -> Answer {
+    Answer::problem(&Problem::new(408, "Request too slow", "The request was not whole within 10 seconds."))
+}
+
+fn broken() -> Answer {
+    Answer::problem(&Problem::new(400, "Body broken", "The body ended early or was not framed as announced."))
+}

@@ -1,0 +1,66 @@
+//! What follows a finding about a request: the answer, the count. (provider-ottu §5; accepted, duplicate, variant and
+//! quarantined look alike from outside, and a 401 does not say which check failed.)
+
+use super::answer::Answer;
+use crate::{
+    domain::{
+        event::{Event, Verdict},
+        id::EventId,
+        name::Name,
+        plan::Routing,
+        problem::Problem,
+    },
+    metrics::{Metrics, Outcome},
+    provider::Vocabulary,
+    store::Appended,
+};
+
+/// What a stored (or known) event counts as, and the code of its answer. A duplicate is answered as the stored event was.
+pub fn of_stored(stored: &Appended, verdict: Verdict, planned: u16) -> (Outcome, u16) {
+    match (stored, verdict) {
+        (Appended::Stored { .. }, Verdict::Accepted) => (Outcome::Accepted, planned),
+        (Appended::Stored { .. }, Verdict::Quarantined(_)) => (Outcome::Quarantined, planned),
+        (Appended::Duplicate { answer }, _) => (Outcome::Duplicate, *answer),
+        (Appended::Variant { .. }, _) => (Outcome::Variant, planned),
+    }
+}
+
+/// Counts an event that was accepted and is new.
+pub fn count_accepted(metrics: &Metrics, vocabulary: &Vocabulary, event: &Event, rules: &[Name], routing: Routing) {
+    let known = |value: Option<&str>, words: &'static [&'static str]| match value {
+        None | Some("") => "none",
+        Some(value) => words.iter().copied().find(|word| *word == value).unwrap_or("other"),
+    };
+    let fields = &event.fields;
+    let state = known(fields.state.as_deref(), vocabulary.states);
+    let result = known(fields.result.as_deref(), vocabulary.results);
+    let operation = known(fields.operation.as_deref(), vocabulary.operations);
+    metrics.event(&event.source, event.kind, state, result, operation);
+    for rule in rules {
+        metrics.rule_matched(rule);
+    }
+    match routing {
+        Routing::Unmatched => metrics.source(&event.source).unmatched(),
+        Routing::Routed | Routing::Dropped => {}
+    }
+}
+
+/// The answer to everything whose signature holds.
+pub fn accepted(code: u16, id: EventId) -> Answer {
+    Answer::json(code, format!(r#"{{"status":"accepted","event":"{id}"}}"#))
+}
+
+/// 400.
+pub fn malformed() -> Answer {
+    Answer::problem(&Problem::new(400, "Not a webhook", "The body is not a JSON object."))
+}
+
+/// 401; one and the same for all that can be wrong with a signature.
+pub fn unauthorized() -> Answer {
+    Answer::problem(&Problem::new(401, "Signature refused", "The request is not signed with a key of this source."))
+}
+
+/// 503; only after a request has waited for the store as long as its source allows.
+pub fn held_out() -> Answer {
+    Answer::problem(&Problem::new(503, "Not stored", "The event could not be stored in time; send it again."))
+}

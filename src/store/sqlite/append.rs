@@ -1,0 +1,238 @@
+//! New events: known or not, their rows, their leases.
+
+use super::{
+    super::{Appended, BODIES_PER_SIGNATURE, NewEvent},
+    book::Draft,
+    rows::{self, ContentType},
+    shared::Shared,
+    work::Work,
+};
+use crate::domain::{
+    delivery::{Accepted, HeldBody, Lease, Run, Seq},
+    event::{Event, Reason, Verdict},
+    id::EventId,
+    name::Name,
+    plan::{Plan, Target},
+};
+use bytes::Bytes;
+use rusqlite::{OptionalExtension, Result, params};
+use std::sync::Arc;
+
+/// In the order of the columns; numbered, since SQLite looks named ones up one by one.
+const INSERT_EVENT: &str = "INSERT INTO event VALUES
+    (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 0, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24)";
+
+/// A day, in which there are at most [`BODIES_PER_SIGNATURE`] bodies of one signature.
+const DAY: i64 = 86_400_000;
+
+/// What a transaction made of an event; [`Placed::appended`] makes the answer of it after the commit.
+pub(super) enum Placed {
+    /// Stored, and leased for these targets.
+    Stored { accepted: Arc<Accepted>, targets: Vec<Target>, deferred: Vec<Name>, body: Bytes },
+    /// Known.
+    Duplicate { answer: u16 },
+    /// Its signature is known with another body.
+    Variant { stored: bool },
+}
+
+impl Placed {
+    /// The answer to the caller. Bodies go with it while there is room for them in memory.
+    pub(super) fn appended(self, shared: &Shared) -> Appended {
+        let (accepted, targets, deferred, body) = match self {
+            Self::Stored { accepted, targets, deferred, body } => (accepted, targets, deferred, body),
+            Self::Duplicate { answer } => return Appended::Duplicate { answer },
+            Self::Variant { stored } => return Appended::Variant { stored },
+        };
+        let size = u32::try_from(body.len()).ok();
+        let held = || {
+            let permit = shared.bodies.clone().try_acquire_many_owned(size?).ok()?;
+            Some(HeldBody { bytes: body.clone(), permit })
+        };
+        let lease = |target: Target| Lease {
+            event: accepted.clone(),
+            destination: target.destination,
+            rules: target.rules,
+            attempts: 0,
+            run: Run::default(),
+            body: held(),
+        };
+        Appended::Stored { seq: accepted.seq, leases: targets.into_iter().map(lease).collect(), deferred }
+    }
+}
+
+/// What is known of an event's id.
+enum Known {
+    No,
+    /// The very event.
+    Same(i64),
+    /// Other bodies of its signature, so many of them within a day.
+    Other(usize),
+}
+
+/// The two halves of an id as rows have them.
+pub(super) fn halves(id: EventId) -> (i64, i64) {
+    (id.signature_half() as i64, id.body_half() as i64)
+}
+
+impl Work<'_> {
+    /// Stores an event, unless it is known.
+    pub(super) fn append(&mut self, new: &NewEvent) -> Result<Placed> {
+        let NewEvent { event, plan } = new;
+        let verdict = match self.known(event.id)? {
+            Known::Same(seq) => return self.repeat(seq),
+            Known::Other(recent) if recent >= BODIES_PER_SIGNATURE => return Ok(Placed::Variant { stored: false }),
+            Known::Other(_) => Verdict::Quarantined(Reason::Variant),
+            Known::No => event.verdict,
+        };
+        match verdict {
+            Verdict::Accepted => self.store(event, plan, None),
+            Verdict::Quarantined(reason) => {
+                let placed = self.store(event, &plan.clone().answer_only(), Some(reason))?;
+                Ok(if reason == Reason::Variant { Placed::Variant { stored: true } } else { placed })
+            }
+        }
+    }
+
+    /// The key of the event with that id.
+    pub(super) fn find(&self, id: EventId) -> Result<Option<i64>> {
+        let (signature, body) = halves(id);
+        if let Some(seq) = self.draft.new.get(&(signature, body)).or_else(|| self.book.recent.get(&(signature, body))) {
+            return Ok(Some(*seq));
+        }
+        if self.book.is_complete && !self.book.filter.may_have(signature) {
+            return Ok(None);
+        }
+        let sql = "SELECT seq FROM ids WHERE signature_half = ?1 AND body_half = ?2";
+        self.connection.prepare_cached(sql)?.query_row((signature, body), |row| row.get(0)).optional()
+    }
+
+    fn known(&self, id: EventId) -> Result<Known> {
+        if let Some(seq) = self.find(id)? {
+            return Ok(Known::Same(seq));
+        }
+        let (signature, _) = halves(id);
+        let all = (signature, i64::MIN)..=(signature, i64::MAX);
+        let mut others: Vec<i64> = self.draft.new.range(all.clone()).chain(self.book.recent.range(all)).map(|(_, seq)| *seq).collect();
+        if !self.book.is_complete || self.book.filter.may_have(signature) {
+            let sql = "SELECT seq FROM ids WHERE signature_half = ?1";
+            let mut statement = self.connection.prepare_cached(sql)?;
+            let mut rows = statement.query([signature])?;
+            while let Some(row) = rows.next()? {
+                others.push(row.get(0)?);
+            }
+        }
+        let since = self.now.saturating_sub(DAY).saturating_mul(1 << 20);
+        Ok(if others.is_empty() { Known::No } else { Known::Other(others.iter().filter(|seq| **seq >= since).count()) })
+    }
+
+    fn repeat(&self, seq: i64) -> Result<Placed> {
+        let sql = "UPDATE event SET duplicates = duplicates + 1 WHERE seq = ?1 RETURNING answer";
+        let answer = self.connection.prepare_cached(sql)?.query_row([seq], |row| row.get(0))?;
+        Ok(Placed::Duplicate { answer })
+    }
+
+    fn store(&mut self, event: &Arc<Event>, plan: &Plan, reason: Option<Reason>) -> Result<Placed> {
+        let seq = (self.draft.last_seq + 1).max(self.now.saturating_mul(1 << 20));
+        self.draft.last_seq = seq;
+        self.insert(seq, event, plan, reason)?;
+        self.note(seq, event);
+        let mut leased = Vec::new();
+        let mut deferred = Vec::new();
+        for target in &plan.targets {
+            let destination = self.shared.names.id(self.connection, &target.destination)?;
+            let more = self.draft.leased.get(&destination).map_or(0, Vec::len);
+            if self.draft.backlog.contains(&destination) || self.shared.lanes().is_full(destination, more) {
+                self.wait_in_row(seq, destination)?;
+                deferred.push(target.destination.clone());
+            } else {
+                self.draft.leased.entry(destination).or_default().push(seq);
+                leased.push(target.clone());
+            }
+        }
+        self.draft.tracked.push((seq, leased.len()));
+        let accepted = Arc::new(Accepted {
+            seq: Seq(seq),
+            id: event.id,
+            source: event.source.clone(),
+            received_at: event.received_at,
+            content_type: event.content_type.clone(),
+            verified: event.verified,
+            flags: event.flags,
+        });
+        Ok(Placed::Stored { accepted, targets: leased, deferred, body: event.payload.bytes().clone() })
+    }
+
+    /// Gives a delivery that was not attempted a row; it is due since its event came.
+    pub(super) fn wait_in_row(&mut self, seq: i64, destination: i64) -> Result<()> {
+        let sql = "INSERT OR IGNORE INTO delivery (seq, destination, status, attempts, run_attempts, run_elapsed, due_at)
+                   VALUES (?1, ?2, 0, 0, 0, 0, ?3)";
+        self.connection.prepare_cached(sql)?.execute((seq, destination, seq >> 20))?;
+        self.draft.pending.push((destination, seq >> 20, seq));
+        self.draft.backlog.insert(destination);
+        Ok(())
+    }
+
+    /// Gives rows to the deliveries of events that too many newer ones have passed.
+    pub(super) fn spill(&mut self) -> Result<()> {
+        let sql = "INSERT OR IGNORE INTO delivery (seq, destination, status, attempts, run_attempts, run_elapsed, due_at)
+                   VALUES (?1, ?2, 0, 0, 0, 0, ?3)";
+        for seq in self.book.overflow(self.draft.tracked.len()) {
+            for destination in self.shared.lanes().without_row(seq) {
+                if !self.draft.freed.contains(&(seq, destination)) {
+                    self.connection.prepare_cached(sql)?.execute((seq, destination, seq >> 20))?;
+                    self.draft.spilled.push((seq, destination));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn insert(&self, seq: i64, event: &Event, plan: &Plan, reason: Option<Reason>) -> Result<()> {
+        let (signature_half, body_half) = halves(event.id);
+        let fields = &event.fields;
+        self.connection.prepare_cached(INSERT_EVENT)?.execute(params![
+            seq,
+            signature_half,
+            body_half,
+            self.shared.names.id(self.connection, &event.source)?,
+            rows::kind_code(event.kind),
+            event.received_at.millis(),
+            event.verified,
+            event.flags.bits(),
+            reason.map(Reason::as_str),
+            rows::routing_code(plan.routing),
+            plan.answer,
+            rows::pack_plan(self.connection, &self.shared.names, plan)?,
+            ContentType(event.content_type.as_deref()),
+            present(&fields.state),
+            present(&fields.result),
+            present(&fields.operation),
+            present(&fields.amount),
+            present(&fields.currency_code),
+            present(&fields.reference_number),
+            present(&fields.session_id),
+            present(&fields.order_no),
+            present(&fields.gateway_account),
+            present(&fields.gateway_name),
+            present(&fields.is_sandbox),
+        ])?;
+        let sql = "INSERT INTO body VALUES (?1, ?2)";
+        self.connection.prepare_cached(sql)?.execute((seq, rows::pack_body(event.payload.bytes())))?;
+        Ok(())
+    }
+
+    /// Notes what is to be indexed, and how far the key is from the time of reception.
+    fn note(&mut self, seq: i64, event: &Event) {
+        let Draft { new, fields, state, .. } = &mut *self.draft;
+        new.insert(halves(event.id), seq);
+        let found = [(b'r', &event.fields.reference_number), (b's', &event.fields.session_id), (b'o', &event.fields.order_no)];
+        fields.extend(found.into_iter().filter_map(|(field, text)| Some((rows::field_hash(field, present(text)?), seq))));
+        let skew = (seq >> 20).saturating_sub(event.received_at.millis());
+        state.skew = (state.skew.0.min(skew), state.skew.1.max(skew));
+    }
+}
+
+/// Absent and empty are one.
+fn present(text: &Option<Box<str>>) -> Option<&str> {
+    text.as_deref().filter(|text| !text.is_empty())
+}

@@ -1,0 +1,144 @@
+//! Events out of their rows: summaries, deliveries, attempts, bodies.
+
+use super::{
+    super::{DeliverySummary, EventDetail, EventSummary},
+    append, rows,
+    shared::Shared,
+};
+use crate::domain::{
+    attempt::Attempt,
+    clock::Timestamp,
+    delivery::{DeliveryStatus, Seq},
+    event::{Fields, Flags, Reason, Verdict},
+    id::EventId,
+    name::Name,
+    plan::Target,
+};
+use bytes::Bytes;
+use rusqlite::{Connection, OptionalExtension, Result, Row};
+
+/// The columns that [`event`] reads, in its order, of a table called `e`.
+pub(super) const COLUMNS: &str = "e.seq, e.signature_half, e.body_half, e.source, e.kind, e.received_at, e.verified, e.flags, e.reason,
+    e.routing, e.answer, e.duplicates, e.plan, e.content_type, e.state, e.result, e.operation, e.amount, e.currency_code,
+    e.reference_number, e.session_id, e.order_no, e.gateway_account, e.gateway_name, e.is_sandbox";
+
+/// An event's row, with what its plan says beside the summary.
+pub(super) struct Read {
+    /// Without its deliveries.
+    pub(super) summary: EventSummary,
+    /// Where it goes.
+    pub(super) targets: Vec<Target>,
+    /// The content type received.
+    pub(super) content_type: Option<Box<str>>,
+}
+
+/// Reads a row of [`COLUMNS`].
+pub(super) fn event(row: &Row<'_>, shared: &Shared) -> Result<Read> {
+    let (targets, rules) = rows::unpack_plan(&shared.names, row.get_ref(12)?.as_blob()?)?;
+    let verdict = match row.get_ref(8)?.as_str_or_null()? {
+        None => Verdict::Accepted,
+        Some(text) => {
+            let reason = Reason::from_name(text).ok_or_else(|| rows::damaged(format!("no event is kept back for `{text}`")))?;
+            Verdict::Quarantined(reason)
+        }
+    };
+    let summary = EventSummary {
+        seq: Seq(row.get(0)?),
+        id: EventId::from_halves(row.get::<_, i64>(1)? as u64, row.get::<_, i64>(2)? as u64),
+        source: shared.names.name(row.get(3)?)?,
+        kind: rows::kind(row.get(4)?)?,
+        fields: Fields {
+            state: row.get(14)?,
+            result: row.get(15)?,
+            operation: row.get(16)?,
+            amount: row.get(17)?,
+            currency_code: row.get(18)?,
+            reference_number: row.get(19)?,
+            session_id: row.get(20)?,
+            order_no: row.get(21)?,
+            gateway_account: row.get(22)?,
+            gateway_name: row.get(23)?,
+            is_sandbox: row.get(24)?,
+        },
+        received_at: Timestamp::from_millis(row.get(5)?),
+        verdict,
+        verified: row.get(6)?,
+        flags: Flags::from_bits(row.get(7)?),
+        routing: rows::routing(row.get(9)?)?,
+        answer: row.get(10)?,
+        rules,
+        duplicates: row.get(11)?,
+        deliveries: Vec::new(),
+    };
+    Ok(Read { summary, targets, content_type: rows::content_type(row.get_ref(13)?)? })
+}
+
+/// The deliveries of an event, in the order of its plan. One without a row waits in memory.
+pub(super) fn deliveries(connection: &Connection, shared: &Shared, seq: Seq, targets: Vec<Target>) -> Result<Vec<DeliverySummary>> {
+    if targets.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sql = "SELECT destination, status, due_at, attempts, at, duration, result, code, response, error FROM delivery WHERE seq = ?1";
+    let mut statement = connection.prepare_cached(sql)?;
+    let found = statement.query_map([seq.0], |row| {
+        let due_at: Option<i64> = row.get(2)?;
+        let state = (rows::status(row.get(1)?)?, due_at, row.get(3)?, rows::attempt(row, 3)?);
+        Ok((shared.names.name(row.get(0)?)?, state))
+    })?;
+    let mut found = found.collect::<Result<Vec<(Name, (DeliveryStatus, Option<i64>, u32, Option<Attempt>))>>>()?;
+    let summary = |target: Target| {
+        let place = found.iter().position(|(name, _)| *name == target.destination);
+        let (status, due_at, attempts, last) = place.map_or((DeliveryStatus::Waiting, None, 0, None), |place| found.swap_remove(place).1);
+        let due_at = due_at.filter(|_| status == DeliveryStatus::Retrying);
+        DeliverySummary {
+            destination: target.destination,
+            rules: target.rules,
+            status,
+            attempts,
+            next_attempt_at: due_at.map(|due_at| shared.timeline.to_wall(due_at)),
+            last,
+        }
+    };
+    Ok(targets.into_iter().map(summary).collect())
+}
+
+/// One event with everything but its body.
+pub(super) fn detail(connection: &Connection, shared: &Shared, id: EventId) -> Result<Option<EventDetail>> {
+    let Some(seq) = find(connection, id)? else {
+        return Ok(None);
+    };
+    let sql = format!("SELECT {COLUMNS} FROM event e WHERE e.seq = ?1");
+    let read = connection.prepare_cached(&sql)?.query_row([seq], |row| event(row, shared)).optional()?;
+    let Some(Read { mut summary, targets, content_type }) = read else {
+        return Ok(None);
+    };
+    summary.deliveries = deliveries(connection, shared, summary.seq, targets)?;
+    let sql = "SELECT destination, number, at, duration, result, code, response, error FROM attempt WHERE seq = ?1";
+    let mut statement = connection.prepare_cached(sql)?;
+    let earlier = statement.query_map([seq], |row| Ok((shared.names.name(row.get(0)?)?, rows::attempt(row, 1)?)))?;
+    let mut attempts = Vec::new();
+    for row in earlier {
+        let (name, attempt) = row?;
+        attempts.extend(attempt.map(|attempt| (name, attempt)));
+    }
+    let last = |delivery: &DeliverySummary| Some((delivery.destination.clone(), delivery.last.clone()?));
+    attempts.extend(summary.deliveries.iter().filter_map(last));
+    attempts.sort_by_key(|(_, attempt)| (attempt.at, attempt.number));
+    Ok(Some(EventDetail { summary, content_type, attempts }))
+}
+
+/// The bytes received.
+pub(super) fn body(connection: &Connection, seq: Seq) -> Result<Option<Bytes>> {
+    let sql = "SELECT body FROM body WHERE seq = ?1";
+    let packed: Option<Vec<u8>> = connection.prepare_cached(sql)?.query_row([seq.0], |row| row.get(0)).optional()?;
+    packed.map(rows::unpack_body).transpose()
+}
+
+/// The key of the event with that id: by the index, or among those that are not in it yet.
+fn find(connection: &Connection, id: EventId) -> Result<Option<i64>> {
+    let sql = "SELECT seq FROM ids WHERE signature_half = ?1 AND body_half = ?2
+               UNION ALL
+               SELECT seq FROM event WHERE seq > (SELECT indexed_seq FROM state) AND signature_half = ?1 AND body_half = ?2
+               LIMIT 1";
+    connection.prepare_cached(sql)?.query_row(append::halves(id), |row| row.get(0)).optional()
+}

@@ -1,0 +1,43 @@
+//! Deliveries that an operator, or a duplicate, wants tried again now.
+
+use super::{super::Retried, rows, work::Work};
+use crate::domain::{delivery::DeliveryStatus, id::EventId, name::Name};
+use rusqlite::{OptionalExtension, Result};
+
+const AGAIN: &str = "UPDATE delivery SET status = 0, due_at = ?3, run_attempts = 0, run_elapsed = 0 WHERE seq = ?1 AND destination = ?2";
+
+impl Work<'_> {
+    /// Makes what is dead or waiting due now, and begins its run anew.
+    pub(super) fn retry(&mut self, id: EventId, only: Option<&Name>) -> Result<Option<Retried>> {
+        let Some(seq) = self.find(id)? else {
+            return Ok(None);
+        };
+        let plan: Vec<u8> = self.connection.prepare_cached("SELECT plan FROM event WHERE seq = ?1")?.query_row([seq], |row| row.get(0))?;
+        let mut retried = Retried::default();
+        for destination in rows::destinations(&plan)? {
+            let name = self.shared.names.name(destination)?;
+            if only.is_some_and(|only| *only != name) {
+                continue;
+            }
+            if self.shared.lanes().leased(seq, destination).is_some() {
+                retried.in_flight.push(name);
+            } else if self.is_open(seq, destination)? {
+                self.wait_in_row(seq, destination)?;
+                self.connection.prepare_cached(AGAIN)?.execute((seq, destination, self.now))?;
+                self.draft.pending.push((destination, self.now, seq));
+                retried.due.push(name);
+            }
+        }
+        Ok(Some(retried))
+    }
+
+    /// Whether a delivery waits or was given up.
+    fn is_open(&self, seq: i64, destination: i64) -> Result<bool> {
+        let sql = "SELECT status FROM delivery WHERE seq = ?1 AND destination = ?2";
+        let code = self.connection.prepare_cached(sql)?.query_row((seq, destination), |row| row.get(0)).optional()?;
+        Ok(match code.map(rows::status).transpose()? {
+            None | Some(DeliveryStatus::Waiting | DeliveryStatus::Retrying | DeliveryStatus::Dead) => true,
+            Some(DeliveryStatus::Delivered | DeliveryStatus::Parked | DeliveryStatus::Discarded) => false,
+        })
+    }
+}

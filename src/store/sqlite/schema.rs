@@ -1,0 +1,135 @@
+//! The tables, their versions, and how a connection is set up. Holds no query of the engine.
+
+use rusqlite::{Connection, OpenFlags, Result};
+use std::{path::Path, time::Duration};
+
+/// Marks the file as ours: `hkgt`.
+pub(super) const APPLICATION_ID: i64 = 0x686b_6774;
+
+/// Each brings the schema from the version that is its place to the next.
+const MIGRATIONS: [&str; 1] = [VERSION_1];
+
+/// The version that this program writes.
+pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
+
+/// A delivery that has no row waits (see `state.low_seq`), and `status` is as in `rows::status_code`.
+/// Times in `due_at` are of the store's own timeline, all others of the wall clock; both in milliseconds.
+const VERSION_1: &str = "
+CREATE TABLE state (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    turn INTEGER NOT NULL,
+    low_seq INTEGER NOT NULL,
+    indexed_seq INTEGER NOT NULL,
+    time INTEGER NOT NULL,
+    removal_time INTEGER NOT NULL,
+    finished_cursor INTEGER NOT NULL,
+    unresolved_cursor INTEGER NOT NULL,
+    skew_low INTEGER NOT NULL,
+    skew_high INTEGER NOT NULL
+);
+CREATE TABLE name (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
+CREATE TABLE event (
+    seq INTEGER PRIMARY KEY,
+    signature_half INTEGER NOT NULL,
+    body_half INTEGER NOT NULL,
+    source INTEGER NOT NULL,
+    kind INTEGER NOT NULL,
+    received_at INTEGER NOT NULL,
+    verified INTEGER NOT NULL,
+    flags INTEGER NOT NULL,
+    reason TEXT,
+    routing INTEGER NOT NULL,
+    answer INTEGER NOT NULL,
+    plan BLOB NOT NULL,
+    duplicates INTEGER NOT NULL,
+    content_type,
+    state TEXT, result TEXT, operation TEXT, amount TEXT, currency_code TEXT, reference_number TEXT,
+    session_id TEXT, order_no TEXT, gateway_account TEXT, gateway_name TEXT, is_sandbox TEXT
+);
+CREATE INDEX quarantined ON event (seq, source, reason) WHERE reason IS NOT NULL;
+CREATE TABLE body (seq INTEGER PRIMARY KEY, body BLOB NOT NULL);
+CREATE TABLE delivery (
+    seq INTEGER NOT NULL,
+    destination INTEGER NOT NULL,
+    status INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    run_attempts INTEGER NOT NULL,
+    run_elapsed INTEGER NOT NULL,
+    due_at INTEGER,
+    at INTEGER, duration INTEGER, result TEXT, code INTEGER, response TEXT, error TEXT,
+    PRIMARY KEY (seq, destination)
+) WITHOUT ROWID;
+CREATE INDEX pending ON delivery (destination, due_at, seq) WHERE status <= 1;
+CREATE INDEX waiting ON delivery (seq) WHERE status <= 1;
+CREATE INDEX dead ON delivery (seq, destination) WHERE status = 3;
+CREATE TABLE attempt (
+    seq INTEGER NOT NULL,
+    destination INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    at INTEGER NOT NULL, duration INTEGER NOT NULL, result TEXT NOT NULL, code INTEGER, response TEXT, error TEXT,
+    PRIMARY KEY (seq, destination, number)
+) WITHOUT ROWID;
+CREATE TABLE ids (
+    signature_half INTEGER NOT NULL,
+    body_half INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    PRIMARY KEY (signature_half, body_half)
+) WITHOUT ROWID;
+CREATE TABLE field_index (value INTEGER NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (value, seq)) WITHOUT ROWID;
+CREATE TABLE overdue (seq INTEGER PRIMARY KEY);
+";
+
+/// The one connection that writes. Freed pages are used again, so the file needs no vacuum:
+/// `auto_vacuum` would cost a map of all pages, and removal goes on about as fast as events come in.
+pub(super) fn writer(path: &Path) -> Result<Connection> {
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(Duration::from_millis(200))?;
+    connection.execute_batch(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 8000; PRAGMA journal_size_limit = 67108864;
+         PRAGMA cache_size = -65536; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY; PRAGMA foreign_keys = OFF;",
+    )?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+/// One that reads beside it.
+pub(super) fn reader(path: &Path) -> Result<Connection> {
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(Duration::from_secs(1))?;
+    connection.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -2048; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY;")?;
+    connection.set_prepared_statement_cache_capacity(32);
+    Ok(connection)
+}
+
+/// The version of the schema in the file; 0 where there is none yet.
+pub(super) fn version(connection: &Connection) -> Result<i64> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+/// Brings the schema to [`VERSION`], each step in a transaction of its own. `now` is the start of a new store's timeline.
+pub(super) fn migrate(connection: &mut Connection, now: i64) -> Result<()> {
+    let found = version(connection)?;
+    for (place, step) in MIGRATIONS.iter().enumerate().skip(usize::try_from(found).unwrap_or(0)) {
+        let transaction = connection.transaction()?;
+        transaction.execute_batch(step)?;
+        if place == 0 {
+            transaction.execute("INSERT INTO state VALUES (1, 0, 0, 0, ?1, ?1, 0, 0, 0, 0)", [now])?;
+            transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        }
+        transaction.pragma_update(None, "user_version", place as i64 + 1)?;
+        transaction.commit()?;
+    }
+    if found < VERSION {
+        checkpoint(connection)?;
+    }
+    Ok(())
+}
+
+/// Moves the whole log into the database file and syncs both. Others that use the file make it fail.
+pub(super) fn checkpoint(connection: &Connection) -> Result<()> {
+    let busy: i64 = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    if busy == 0 {
+        return Ok(());
+    }
+    Err(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY), None))
+}

@@ -1,0 +1,105 @@
+//! The ends of leases: settlements, and leases that come back unused.
+
+use super::{lanes::Kept, rows, timeline::Timeline, work::Work};
+use crate::domain::{
+    attempt::Next,
+    delivery::{DeliveryStatus, Seq, Settlement},
+    name::Name,
+};
+use rusqlite::Result;
+
+/// A settlement, with the time at which its delivery is due again. That is of the store's timeline, and taken when the
+/// settlement comes: until it is written, the wall clock may jump.
+#[derive(Debug)]
+pub(super) struct Settled {
+    settlement: Settlement,
+    due_at: Option<i64>,
+}
+
+impl Settled {
+    /// As it comes in.
+    pub(super) fn new(settlement: Settlement, timeline: &Timeline) -> Self {
+        let due_at = match settlement.next {
+            Next::RetryAt(time) => Some(timeline.of_wall(time)),
+            Next::Delivered | Next::Dead => None,
+        };
+        Self { settlement, due_at }
+    }
+}
+
+/// The last attempt is in the row of its delivery; an earlier one moves out when it is written over.
+const KEEP_EARLIER: &str = "INSERT OR IGNORE INTO attempt
+    SELECT seq, destination, attempts, at, duration, result, code, response, error
+    FROM delivery WHERE seq = ?1 AND destination = ?2 AND at IS NOT NULL AND attempts < ?3";
+
+const WRITE: &str = "INSERT OR REPLACE INTO delivery
+    (seq, destination, status, attempts, run_attempts, run_elapsed, due_at, at, duration, result, code, response, error)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+
+impl Work<'_> {
+    /// Writes what came of an attempt. One that nobody has a lease for is left out: it was settled before.
+    pub(super) fn settle(&mut self, settled: &Settled) -> Result<()> {
+        let Settled { settlement, due_at } = settled;
+        let seq = settlement.seq.0;
+        let Some((destination, kept)) = self.leased(seq, &settlement.destination) else {
+            return Ok(());
+        };
+        let attempt = &settlement.attempt;
+        if kept == Kept::InRow {
+            self.connection.prepare_cached(KEEP_EARLIER)?.execute((seq, destination, attempt.number))?;
+        }
+        let status = match settlement.next {
+            Next::Delivered => DeliveryStatus::Delivered,
+            Next::RetryAt(_) => DeliveryStatus::Retrying,
+            Next::Dead => DeliveryStatus::Dead,
+        };
+        let response = attempt.response.as_deref().filter(|_| settlement.next != Next::Delivered);
+        self.connection.prepare_cached(WRITE)?.execute(rusqlite::params![
+            seq,
+            destination,
+            rows::status_code(status),
+            attempt.number,
+            settlement.run.attempts,
+            i64::try_from(settlement.run.elapsed.as_millis()).unwrap_or(i64::MAX),
+            due_at,
+            attempt.at.millis(),
+            i64::try_from(attempt.duration.as_millis()).unwrap_or(i64::MAX),
+            attempt.result.as_str(),
+            attempt.status,
+            response,
+            attempt.error.as_deref(),
+        ])?;
+        match due_at {
+            Some(due_at) => self.draft.pending.push((destination, *due_at, seq)),
+            // Removal has passed this event while it waited.
+            None if seq < self.draft.state.finished_cursor.max(self.draft.state.unresolved_cursor) => {
+                self.connection.prepare_cached("INSERT OR IGNORE INTO overdue VALUES (?1)")?.execute([seq])?;
+            }
+            None => {}
+        }
+        self.draft.freed.insert((seq, destination));
+        Ok(())
+    }
+
+    /// Ends a lease that nobody works on: the delivery waits in a row again.
+    pub(super) fn give_back(&mut self, seq: Seq, destination: &Name) -> Result<()> {
+        let Some((destination, kept)) = self.leased(seq.0, destination) else {
+            return Ok(());
+        };
+        match kept {
+            Kept::InPlan => self.wait_in_row(seq.0, destination)?,
+            Kept::InRow => {
+                self.draft.pending.push((destination, i64::MIN, seq.0));
+                self.draft.backlog.insert(destination);
+            }
+        }
+        self.draft.freed.insert((seq.0, destination));
+        Ok(())
+    }
+
+    fn leased(&self, seq: i64, destination: &Name) -> Option<(i64, Kept)> {
+        let destination = self.shared.names.find(destination)?;
+        let kept = self.shared.lanes().leased(seq, destination)?;
+        (!self.draft.freed.contains(&(seq, destination))).then_some((destination, kept))
+    }
+}

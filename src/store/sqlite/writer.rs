@@ -1,0 +1,371 @@
+//! The one thread that writes: takes what waits, commits it as a group, answers. Waits out a failing disk.
+
+use super::{
+    super::{Appended, Expired, Leased, NewEvent, Retried, StoreError},
+    append::Placed,
+    book::{Book, Draft},
+    expire::Keep,
+    filter::Filter,
+    index, lease,
+    rebuild::Rebuild,
+    schema,
+    settle::Settled,
+    shared::{self, Reply, Shared},
+    work::Work,
+};
+use crate::domain::{clock::Instant, id::EventId, name::Name};
+use rusqlite::{Connection, Result};
+use std::{mem, sync::Arc, thread, time::Duration};
+use tokio::sync::mpsc;
+
+/// Commands taken into one group at most.
+const GROUP: usize = 512;
+/// Settlements are committed by themselves where no event comes for so long.
+const SETTLE_WITHIN: Duration = Duration::from_millis(20);
+/// How long a failing disk is left alone before the next try.
+const PAUSE: Duration = Duration::from_millis(200);
+/// The filter is made anew when it has forgotten so many removed events, and half of it.
+const FORGET: u64 = 100_000;
+
+/// What the writer is asked to do.
+#[derive(Debug)]
+pub(super) enum Command {
+    /// See `Store::append`.
+    Append(NewEvent, Reply<Appended>),
+    /// See `Store::settle`.
+    Settle(Box<Settled>),
+    /// See `Store::lease`.
+    Lease(Name, usize, Reply<Leased>),
+    /// See `Store::retry`.
+    Retry(EventId, Option<Name>, Reply<Option<Retried>>),
+    /// See `Store::expire`.
+    Expire(Reply<Expired>),
+}
+
+/// What has to survive the power once it is committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Durability {
+    /// All of it: somebody is told so.
+    Full,
+    /// Nothing: what is lost is done again.
+    Normal,
+}
+
+/// The thread's own part of the engine.
+pub(super) struct Writer {
+    shared: Arc<Shared>,
+    commands: mpsc::Receiver<Command>,
+    connection: Option<Connection>,
+    durability: Durability,
+    book: Book,
+    keep: Keep,
+    settlements: Vec<Settled>,
+    settle_at: Option<Instant>,
+    index_at: Option<Instant>,
+    expired_at: Instant,
+    removed: u64,
+    rebuild: Option<Rebuild>,
+}
+
+/// The store is closing while the disk fails: what was not committed is not done.
+struct Abandoned;
+
+impl Writer {
+    /// Over a store that is open and recovered.
+    pub(super) fn new(shared: Arc<Shared>, commands: mpsc::Receiver<Command>, connection: Connection, book: Book, keep: Keep) -> Self {
+        let now = shared.timeline.instant();
+        Self {
+            commands,
+            connection: Some(connection),
+            durability: Durability::Full,
+            index_at: (!book.recent.is_empty()).then_some(now),
+            book,
+            keep,
+            settlements: Vec::new(),
+            settle_at: None,
+            expired_at: now,
+            removed: 0,
+            rebuild: Some(Rebuild::start(&shared)),
+            shared,
+        }
+    }
+
+    /// Works until the store closes.
+    pub(super) fn run(mut self) {
+        loop {
+            let is_closing = self.shared.is_closing();
+            if is_closing {
+                self.commands.close();
+            }
+            let round = self.take();
+            let is_idle = round.is_empty();
+            if self.work(round).is_err() {
+                return;
+            }
+            if is_idle && is_closing {
+                break;
+            }
+            if is_idle {
+                self.park();
+            }
+        }
+        self.finish();
+    }
+
+    fn take(&mut self) -> Vec<Command> {
+        let mut round = Vec::new();
+        while round.len() < GROUP
+            && let Ok(command) = self.commands.try_recv()
+        {
+            round.push(command);
+        }
+        round
+    }
+
+    fn work(&mut self, round: Vec<Command>) -> Result<(), Abandoned> {
+        let mut appends = Vec::new();
+        let mut others = Vec::new();
+        for command in round {
+            match command {
+                Command::Append(new, reply) => appends.push((new, reply)),
+                Command::Settle(settlement) => self.settlements.push(*settlement),
+                Command::Lease(..) | Command::Retry(..) | Command::Expire(_) => others.push(command),
+            }
+        }
+        let now = self.shared.timeline.instant();
+        if !self.settlements.is_empty() && self.settle_at.is_none() {
+            self.settle_at = Some(now + SETTLE_WITHIN);
+        }
+        self.take_filter();
+        self.give_back()?;
+        if !appends.is_empty() {
+            self.append(appends)?;
+        } else if !others.is_empty() || self.settlements.len() >= GROUP || self.settle_at.is_some_and(|at| at <= now) {
+            self.settle()?;
+        }
+        for command in others {
+            match command {
+                Command::Lease(destination, max, reply) => self.lease(&destination, max, reply)?,
+                Command::Retry(id, only, reply) => self.retry(id, only.as_ref(), reply)?,
+                Command::Expire(reply) => self.expire(reply)?,
+                Command::Append(..) | Command::Settle(_) => {}
+            }
+        }
+        if self.book.recent.len() >= index::BATCH || self.index_at.is_some_and(|at| at <= now) {
+            self.index()?;
+        }
+        Ok(())
+    }
+
+    /// Sleeps until there is a command, or something falls due.
+    fn park(&self) {
+        match self.settle_at.into_iter().chain(self.index_at).min() {
+            Some(at) => thread::park_timeout(at.saturating_duration_since(self.shared.timeline.instant())),
+            None => thread::park(),
+        }
+    }
+
+    fn append(&mut self, appends: Vec<(NewEvent, Reply<Appended>)>) -> Result<(), Abandoned> {
+        let settlements = mem::take(&mut self.settlements);
+        let began = self.shared.timeline.instant();
+        let placed = self.transact(Durability::Full, "append", |work| {
+            settlements.iter().try_for_each(|settlement| work.settle(settlement))?;
+            let placed = appends.iter().map(|(new, _)| work.append(new)).collect::<Result<Vec<Placed>>>()?;
+            work.spill()?;
+            Ok(placed)
+        })?;
+        let now = self.shared.timeline.instant();
+        self.shared.metrics.commit(now.saturating_duration_since(began), appends.len());
+        self.settle_at = None;
+        self.index_at = self.index_at.or_else(|| (!self.book.recent.is_empty()).then_some(now + index::BEHIND));
+        for ((_, reply), placed) in appends.into_iter().zip(placed) {
+            shared::answer(&self.shared, reply, placed.appended(&self.shared));
+        }
+        Ok(())
+    }
+
+    fn settle(&mut self) -> Result<(), Abandoned> {
+        let settlements = mem::take(&mut self.settlements);
+        self.settle_at = None;
+        if settlements.is_empty() {
+            return Ok(());
+        }
+        self.transact(Durability::Normal, "settle", |work| settlements.iter().try_for_each(|settlement| work.settle(settlement)))
+    }
+
+    fn give_back(&mut self) -> Result<(), Abandoned> {
+        let returned = self.shared.take_returned();
+        if returned.is_empty() {
+            return Ok(());
+        }
+        self.transact(Durability::Normal, "settle", |work| returned.iter().try_for_each(|(seq, name)| work.give_back(*seq, name)))
+    }
+
+    fn lease(&mut self, destination: &Name, max: usize, reply: Reply<Leased>) -> Result<(), Abandoned> {
+        let now = self.shared.timeline.now();
+        let read = |connection| lease::lease(connection, &self.shared, destination, max, now);
+        match self.connection.as_ref().map(read) {
+            Some(Ok(leased)) => shared::answer(&self.shared, reply, leased),
+            Some(Err(error)) => {
+                let failure = Arc::new(error);
+                // Whoever went away needs no answer.
+                let _ = reply.send(Err(StoreError::Failing(failure.clone())));
+                self.recover(failure, "lease")?;
+                // Only a commit shows that the disk is well again.
+                self.transact(Durability::Full, "lease", |_| Ok(()))?;
+            }
+            None => {}
+        }
+        Ok(())
+    }
+
+    fn retry(&mut self, id: EventId, only: Option<&Name>, reply: Reply<Option<Retried>>) -> Result<(), Abandoned> {
+        let retried = self.transact(Durability::Full, "settle", |work| work.retry(id, only))?;
+        let _ = reply.send(Ok(retried));
+        Ok(())
+    }
+
+    fn expire(&mut self, reply: Reply<Expired>) -> Result<(), Abandoned> {
+        if self.index_at.is_some_and(|at| at <= self.shared.timeline.instant()) {
+            self.index()?;
+        }
+        let now = self.shared.timeline.instant();
+        let ran = now.saturating_duration_since(self.expired_at);
+        self.expired_at = now;
+        let keep = self.keep;
+        let expired = self.transact(Durability::Normal, "expire", |work| work.expire(keep, ran))?;
+        self.removed += expired.removed;
+        if self.removed > FORGET && self.removed as usize > self.book.filter.len() / 2 && self.rebuild.is_none() {
+            self.removed = 0;
+            self.book.is_complete = false;
+            self.book.filter = Filter::default();
+            self.book.recent.keys().for_each(|(signature, _)| self.book.filter.add(*signature));
+            self.rebuild = Some(Rebuild::start(&self.shared));
+        }
+        let _ = reply.send(Ok(expired));
+        Ok(())
+    }
+
+    fn index(&mut self) -> Result<(), Abandoned> {
+        self.index_at = None;
+        self.transact(Durability::Normal, "index", |work| work.index())
+    }
+
+    fn take_filter(&mut self) {
+        if let Some(filter) = self.rebuild.as_mut().and_then(Rebuild::take) {
+            self.book.filter.join(filter);
+            self.book.is_complete = true;
+            self.rebuild = None;
+        }
+    }
+
+    /// Runs work in a transaction until it is committed, however long the disk fails.
+    fn transact<T>(
+        &mut self,
+        durability: Durability,
+        operation: &'static str,
+        mut work: impl FnMut(&mut Work<'_>) -> Result<T>,
+    ) -> Result<T, Abandoned> {
+        loop {
+            let now = self.shared.timeline.now();
+            let mut draft = self.book.draft(now);
+            let names = self.shared.names.len();
+            let turn = draft.state.turn;
+            let (value, result) = self.attempt(durability, &mut draft, now, &mut work);
+            let is_committed = match result {
+                Ok(()) => true,
+                Err(error) => self.recover(Arc::new(error), operation)? == turn,
+            };
+            match value {
+                Some(value) if is_committed => {
+                    self.shared.set_failure(None);
+                    self.book.commit(draft, &self.shared);
+                    return Ok(value);
+                }
+                Some(_) | None => self.shared.names.truncate(names),
+            }
+        }
+    }
+
+    fn attempt<T>(
+        &mut self,
+        durability: Durability,
+        draft: &mut Draft,
+        now: i64,
+        work: &mut impl FnMut(&mut Work<'_>) -> Result<T>,
+    ) -> (Option<T>, Result<()>) {
+        let Some(connection) = &self.connection else {
+            return (None, Err(rusqlite::Error::InvalidQuery));
+        };
+        let mut begin = || {
+            if self.durability != durability {
+                connection.pragma_update(None, "synchronous", if durability == Durability::Full { "FULL" } else { "NORMAL" })?;
+                self.durability = durability;
+            }
+            connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+            let value = work(&mut Work { connection, shared: &self.shared, book: &self.book, draft: &mut *draft, now })?;
+            draft.state.save(connection)?;
+            Ok(value)
+        };
+        match begin() {
+            Ok(value) => (Some(value), connection.prepare_cached("COMMIT").and_then(|mut commit| commit.execute([]).map(|_| ()))),
+            Err(error) => (None, Err(error)),
+        }
+    }
+
+    /// After a failure: closes all connections, opens one anew, and syncs all that is in the log, until that succeeds.
+    /// A page that failed to sync may be marked clean, so that frames written behind it would vanish with the power.
+    /// Gives the turn of the last transaction on the disk: a commit that failed may be there all the same.
+    fn recover(&mut self, failure: Arc<rusqlite::Error>, operation: &'static str) -> Result<i64, Abandoned> {
+        if self.shared.failure().is_none() {
+            tracing::error!(error = %failure, operation, "the store cannot write; what comes in waits");
+        }
+        self.shared.metrics.store_error(operation);
+        self.shared.set_failure(Some(failure));
+        self.connection = None;
+        loop {
+            let until = self.shared.timeline.instant() + PAUSE;
+            loop {
+                if self.shared.is_closing() {
+                    return Err(Abandoned);
+                }
+                let left = until.saturating_duration_since(self.shared.timeline.instant());
+                if left.is_zero() {
+                    break;
+                }
+                thread::park_timeout(left);
+            }
+            match self.reopen() {
+                Ok((connection, turn)) => {
+                    self.connection = Some(connection);
+                    self.durability = Durability::Full;
+                    return Ok(turn);
+                }
+                Err(error) => {
+                    self.shared.metrics.store_error(operation);
+                    self.shared.set_failure(Some(Arc::new(error)));
+                }
+            }
+        }
+    }
+
+    fn reopen(&self) -> Result<(Connection, i64)> {
+        let _closed = self.shared.readers.close();
+        let connection = schema::writer(&self.shared.folder.database())?;
+        schema::checkpoint(&connection)?;
+        let turn = connection.query_row("SELECT turn FROM state", [], |row| row.get(0))?;
+        Ok((connection, turn))
+    }
+
+    /// Writes what is still to be written.
+    fn finish(&mut self) {
+        let rest = self.settle().and_then(|()| self.index());
+        drop(self.rebuild.take());
+        let _closed = self.shared.readers.close();
+        if let (Ok(()), Some(connection)) = (rest, self.connection.take())
+            && let Err(error) = schema::checkpoint(&connection)
+        {
+            tracing::warn!(%error, "the log of the store stays beside it; the next start reads it");
+        }
+    }
+}

@@ -1,0 +1,360 @@
+//! Rules files: what each mistake is told, and what good ones come to.
+
+use hookgate::{
+    config::{Code, Config, ConfigError, Loaded, Unset, load},
+    deliver::retry::{Jitter, Retry},
+    domain::quantity::duration,
+    provider::{Scheme, Unsigned},
+    route::Action,
+};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+mod hostile;
+
+const DATA: &str = "tests/data/config";
+
+fn variable(name: &str) -> Option<String> {
+    let value = match name {
+        "OTTU_HMAC_KEY" => "hidden-key-1",
+        "OTTU_TEST_HMAC_KEY" => "hidden-key-2",
+        "ERP_TOKEN" => "hidden-token",
+        "OPS_CHAT_WEBHOOK_URL" => "https://chat.example.com/hidden-path?hidden-query",
+        "LINES" => "hidden-line-1\nhidden-line-2",
+        "NOT_A_URL" => "hidden host",
+        "EMPTY" => "",
+        "BLANK" => " \t",
+        "SECONDS" => "5s",
+        _ => return None,
+    };
+    Some(value.to_owned())
+}
+
+fn load_text(text: &str, unset: Unset) -> Result<Loaded, ConfigError> {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("rules.yaml");
+    fs::write(&path, text).expect("the rules file is written");
+    fs::write(folder.path().join("key"), "from-file\n").expect("the key is written");
+    load(&path, &variable, unset)
+}
+
+fn good(text: &str) -> Config {
+    let loaded = load_text(text, Unset::Error).unwrap_or_else(|error| panic!("{text}\n{error}"));
+    assert_eq!(loaded.warnings, [], "{text}");
+    loaded.config
+}
+
+fn mistakes() -> Vec<PathBuf> {
+    let entries = fs::read_dir(DATA).expect("the folder of mistakes");
+    let mut paths: Vec<_> = entries.map(|entry| entry.expect("an entry").path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
+    paths.sort();
+    paths
+}
+
+fn told(path: &Path) -> String {
+    match load(path, &variable, Unset::Error) {
+        Ok(loaded) => loaded.warnings.iter().map(|warning| format!("{warning}\n")).collect(),
+        Err(error) => format!("{error}\n"),
+    }
+}
+
+#[test]
+fn every_mistake_is_told_as_expected() {
+    let mut wrong = Vec::new();
+    for path in mistakes() {
+        let told = told(&path);
+        let expected = path.with_extension("expected");
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            fs::write(&expected, &told).expect("the expectation is written");
+        }
+        let expected = fs::read_to_string(&expected).unwrap_or_default();
+        if told != expected {
+            wrong.push(format!("{}\n--- told\n{told}--- expected\n{expected}", path.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "UPDATE_GOLDEN=1 rewrites the expectations\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_sort_of_mistake_has_a_file_that_shows_it() {
+    let told: String = mistakes().iter().map(|path| told(path)).collect();
+    assert!(mistakes().len() >= 45);
+    // These need a file that cannot be kept as text, or that is very long.
+    let elsewhere =
+        [Code::UnreadableFile, Code::FileTooLarge, Code::NotUtf8, Code::TooManyValues, Code::TooManyProblems, Code::UnreadableValue];
+    for code in Code::ALL.into_iter().filter(|code| !elsewhere.contains(code)) {
+        assert!(told.contains(&format!("[{code}]")), "{code}");
+    }
+}
+
+#[test]
+fn nothing_secret_is_ever_told() {
+    for path in mistakes() {
+        let told = told(&path);
+        assert!(!told.contains("hidden"), "{}\n{told}", path.display());
+    }
+}
+
+#[test]
+fn the_example_is_a_good_file() {
+    let loaded = load(Path::new("rules.example.yaml"), &variable, Unset::Error).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(loaded.warnings, []);
+    assert_eq!(loaded.config.rules.rules.len(), 8);
+    let erp = &loaded.config.destinations[4];
+    assert_eq!((&*erp.name, erp.settings.timeout, erp.policy.retry.max_attempts), ("erp", Duration::from_secs(20), 50));
+    assert_eq!(erp.settings.headers[0].1.expose(), "Bearer hidden-token");
+    assert_eq!(loaded.config.destinations[0].settings.timeout, Duration::from_secs(5));
+    for unset in [Unset::Placeholder, Unset::Dev] {
+        let loaded = load(Path::new("rules.example.yaml"), &|_| None, unset).unwrap_or_else(|error| panic!("{error}"));
+        assert!(loaded.warnings.iter().all(|warning| warning.code == Code::UnsetVariable));
+        assert_eq!(loaded.warnings.len(), 4);
+    }
+}
+
+const SMALLEST: &str = "
+version: 1
+sources: { ottu: { secret: k } }
+destinations: { orders: http://orders }
+rules: [ { name: all, to: orders } ]
+";
+
+#[test]
+fn what_a_file_does_not_say_is_as_documented() {
+    let config = good(SMALLEST);
+    assert_eq!(config.listen.to_string(), "0.0.0.0:8080");
+    assert_eq!(config.drain_delay, Duration::ZERO);
+    assert_eq!((config.admin.listen.to_string().as_str(), &config.admin.token), ("127.0.0.1:9090", &None));
+    assert!(config.admin.hosts.is_empty());
+    assert_eq!(config.store.path, Path::new("./hookgate-data"));
+    assert_eq!(Ok(config.store.keep), duration("30d"));
+    assert_eq!(Ok(config.store.keep_unresolved), duration("180d"));
+    let source = &config.sources[0];
+    assert_eq!((&*source.receive.name, source.receive.path.as_str()), ("ottu", "/webhooks/ottu"));
+    assert!(source.receive.allow_ips.is_empty());
+    assert_eq!((Ok(source.receive.provider_timeout), Ok(source.receive.hold)), (duration("15s"), duration("60s")));
+    assert_eq!((source.provider.scheme, source.provider.unsigned), (Scheme::Ottu, Unsigned::Reject));
+    assert_eq!(config.rules.answers.get("ottu"), Some(&200));
+    assert_eq!(config.rules.unmatched, None);
+    let destination = &config.destinations[0];
+    assert_eq!(destination.settings.url.to_string(), "http://orders/");
+    assert_eq!((destination.settings.method.as_str(), destination.settings.timeout), ("POST", Duration::from_secs(10)));
+    assert!(destination.settings.success.contains(204) && !destination.settings.success.contains(302));
+    assert!(destination.policy.give_up_on.contains(410) && !destination.policy.give_up_on.contains(400));
+    assert_eq!((destination.policy.concurrency, destination.policy.paused), (32, false));
+    let rule = &config.rules.rules[0];
+    assert!(rule.when.is_none() && !rule.stop && rule.respond.is_none());
+    assert_eq!(rule.action, Action::Send(vec![destination.name.clone()]));
+}
+
+#[test]
+fn every_supported_key_reaches_the_configuration() {
+    let config = good(
+        r#"
+version: 1
+server: { listen: "127.0.0.1:0", admin: "[::1]:0", admin_token: "${ERP_TOKEN}", admin_hosts: [Ops.Example.com, "h:9090"], drain_delay: 5s }
+store: { path: data, keep: 1d, keep_unresolved: 2d }
+sources:
+  live:
+    provider: ottu
+    path: /hooks/live
+    secret: ["${file:key}", "${OTTU_HMAC_KEY}", "${NEW:-third}"]
+    allow_ips: [203.0.113.0/24, "2001:db8::1"]
+    unsigned: accept
+    provider_timeout: 25s
+    hold: 90s
+    respond: 201
+  test: { secret: "$${literal}", hold: 30s }
+defaults: { timeout: 4s, concurrency: 8, retry: fast }
+destinations:
+  orders:
+    url: https://orders.internal:8443/hooks?x=1
+    method: PUT
+    timeout: 3s
+    retry: { initial_interval: 2s, multiplier: 1.5, max_interval: 1h, jitter: equal, max_attempts: 7, max_elapsed: 3h }
+    success: [200, 202-204, 3xx]
+    give_up_on: []
+    concurrency: 1024
+    headers: { X-Tenant: 007, authorization: "Bearer ${ERP_TOKEN}" }
+    paused: true
+  ledger: { url: "http://ledger", retry: { max_attempts: 3 } }
+  once: { url: "http://once", retry: none }
+rules:
+  - { name: drops, when: { state: [created] }, drop: true, stop: true, respond: 201 }
+  - { name: taps, to: [ledger, once], tap: true, stop: false }
+unmatched: orders
+"#,
+    );
+    assert_eq!((config.listen.to_string(), config.admin.listen.to_string()), ("127.0.0.1:0".to_owned(), "[::1]:0".to_owned()));
+    assert_eq!(config.admin.token.map(|token| token.expose().to_owned()), Some("hidden-token".to_owned()));
+    assert_eq!(config.admin.hosts, ["ops.example.com", "h:9090"]);
+    assert_eq!(config.drain_delay, Duration::from_secs(5));
+    assert_eq!(
+        (config.store.path.as_path(), Ok(config.store.keep), Ok(config.store.keep_unresolved)),
+        (Path::new("data"), duration("1d"), duration("2d"))
+    );
+    let live = &config.sources[0];
+    assert_eq!((live.receive.path.as_str(), live.receive.allow_ips.len()), ("/hooks/live", 2));
+    assert_eq!((live.receive.provider_timeout, live.receive.hold), (Duration::from_secs(25), Duration::from_secs(90)));
+    let keys: Vec<_> = live.provider.secrets.iter().map(|secret| secret.expose()).collect();
+    assert_eq!(keys, ["from-file", "hidden-key-1", "third"]);
+    assert_eq!(live.provider.unsigned, Unsigned::Accept);
+    assert_eq!(config.sources[1].provider.secrets[0].expose(), "${literal}");
+    assert_eq!((config.rules.answers.get("live"), config.rules.answers.get("test")), (Some(&201), Some(&200)));
+    let orders = &config.destinations[0];
+    assert_eq!(
+        (orders.settings.method.as_str(), orders.settings.url.path_and_query().map(|path| path.as_str())),
+        ("PUT", Some("/hooks?x=1"))
+    );
+    assert_eq!(orders.settings.headers[0].0, "x-tenant");
+    assert_eq!(orders.settings.headers[0].1.expose(), "007");
+    assert!(orders.settings.success.contains(203) && orders.settings.success.contains(301) && !orders.settings.success.contains(201));
+    assert!(!orders.policy.give_up_on.contains(410));
+    assert_eq!((orders.policy.concurrency, orders.policy.paused), (1024, true));
+    let retry = Retry {
+        initial_interval: Duration::from_secs(2),
+        multiplier: 1.5,
+        max_interval: Duration::from_secs(3_600),
+        jitter: Jitter::Equal,
+        max_attempts: 7,
+        max_elapsed: Duration::from_secs(10_800),
+    };
+    assert_eq!(orders.policy.retry, retry);
+    let ledger = &config.destinations[1];
+    assert_eq!((ledger.settings.timeout, ledger.policy.concurrency), (Duration::from_secs(4), 8));
+    assert_eq!((ledger.policy.retry.max_attempts, ledger.policy.retry.initial_interval), (3, Duration::from_secs(1)));
+    assert_eq!(config.destinations[2].policy.retry.max_attempts, 1);
+    let [drops, taps] = &config.rules.rules[..] else { panic!("two rules") };
+    assert_eq!((&drops.action, drops.stop, drops.respond), (&Action::Drop, true, Some(201)));
+    assert_eq!((&taps.action, taps.stop), (&Action::Tap(vec![ledger.name.clone(), config.destinations[2].name.clone()]), false));
+    assert_eq!(config.rules.unmatched.as_deref(), Some("orders"));
+}
+
+#[test]
+fn presets_are_as_documented() {
+    for (preset, initial, multiplier, longest, attempts, elapsed) in [
+        ("fast", "1s", 2.0, "1m", 10, "15m"),
+        ("standard", "5s", 3.0, "1h", 30, "72h"),
+        ("patient", "30s", 2.0, "6h", 50, "7d"),
+        ("none", "5s", 3.0, "1h", 1, "72h"),
+    ] {
+        let config = good(&format!("{SMALLEST}defaults: {{ retry: {preset} }}"));
+        let retry = config.destinations[0].policy.retry;
+        assert_eq!((Ok(retry.initial_interval), retry.multiplier), (duration(initial), multiplier), "{preset}");
+        assert_eq!((Ok(retry.max_interval), Ok(retry.max_elapsed)), (duration(longest), duration(elapsed)), "{preset}");
+        assert_eq!((retry.max_attempts, retry.jitter), (attempts, Jitter::Full), "{preset}");
+    }
+}
+
+#[test]
+fn conditions_of_every_form_are_read() {
+    for when in [
+        "{ state: paid }",
+        "{ state: [paid, 'p*d', \"a\\\\*b\"] }",
+        "{ from: ottu }",
+        "{ from: 'ott*' }",
+        "{ from: { not: [ottu] } }",
+        "{ is_sandbox: true, order_no: 007, body.state: paid, txn.state: x, items.0.id: 1.10 }",
+        "{ extra.\"flight.number\": XY1 }",
+        "{ amount: { gt: 1, gte: 1.50, lt: \"1,000.000\", lte: 99 } }",
+        "{ a: { exists: true }, b: { exists: false, not: x } }",
+        "{ customer_email: { matches: \".+@(mail|temp)\\\\.example\" } }",
+        "{ any: [ { operation: refund }, { state: \"refund*\" } ] }",
+        "{ all: [ { not: { state: paid } }, { any: [ { a: b } ] } ], not: { c: d } }",
+        "{ state: &states [paid, cod], body.state: *states }",
+    ] {
+        let config = good(&SMALLEST.replace("name: all,", &format!("name: all, when: {when},")));
+        assert!(config.rules.rules[0].when.is_some(), "{when}");
+    }
+}
+
+#[test]
+fn top_level_not_combines_and_not_under_a_field_compares() {
+    use hookgate::route::condition::{Condition, Test};
+    let when = |when: &str| {
+        let mut config = good(&SMALLEST.replace("name: all,", &format!("name: all, when: {when},")));
+        match config.rules.rules.remove(0).when {
+            Some(Condition::All(mut lines)) if lines.len() == 1 => lines.remove(0),
+            other => panic!("one line, not {other:?}"),
+        }
+    };
+    assert!(matches!(when("{ not: { state: paid } }"), Condition::Not(_)));
+    assert!(matches!(when("{ state: { not: paid } }"), Condition::Field(_, tests) if matches!(tests[..], [Test::NotEquals(_)])));
+}
+
+#[test]
+fn a_development_start_needs_no_variables() {
+    let text = "
+version: 1
+server: { admin_token: '${A}' }
+sources: { ottu: { secret: ['${NEW}', '${OLD}', '${file:/nowhere}'], hold: '${HOLD}' } }
+destinations: { a: '${URL}', b: 'http://${HOST}/x', c: { url: 'http://c', headers: { x: '${X}' }, timeout: '${T}' } }
+";
+    let loaded = load_text(text, Unset::Dev).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(loaded.warnings.len(), 9);
+    assert_eq!(loaded.config.admin.token, None);
+    let keys: Vec<_> = loaded.config.sources[0].provider.secrets.iter().map(|secret| secret.expose()).collect();
+    assert_eq!(keys, ["test-hmac-key"]);
+    assert_eq!(loaded.config.sources[0].receive.hold, Duration::from_secs(60));
+    assert_eq!(loaded.config.destinations[0].settings.url.host(), Some("unset.invalid"));
+    assert_eq!(loaded.config.destinations[2].settings.headers[0].1.expose(), "");
+    let placeholders = load_text(text, Unset::Placeholder).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(placeholders.warnings.len(), 9);
+    let strict = load_text(text, Unset::Error).expect_err("nine variables are not set");
+    assert_eq!(strict.problems.len(), 9);
+}
+
+#[test]
+fn a_file_that_cannot_be_read_as_text_is_one_clear_error() {
+    let missing = load(Path::new("nowhere/rules.yaml"), &variable, Unset::Error).expect_err("it is not there");
+    assert!(
+        missing.to_string().starts_with("nowhere/rules.yaml: error[unreadable-file]: the rules file cannot be read: No such file"),
+        "{missing}"
+    );
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("rules.yaml");
+    for (bytes, code, says) in [
+        (b"version: 1\nname: \xff\n".to_vec(), Code::NotUtf8, "line 2"),
+        (vec![b'#'; (1 << 20) + 1], Code::FileTooLarge, "1 MiB"),
+        (Vec::new(), Code::EmptyFile, "empty"),
+        ([b"[".to_vec(), b"1,".repeat(120_000), b"]".to_vec()].concat(), Code::TooManyValues, "100000"),
+    ] {
+        fs::write(&path, bytes).expect("the file is written");
+        let error = load(&path, &variable, Unset::Error).expect_err(says);
+        assert_eq!(error.problems.len(), 1);
+        assert_eq!(error.problems[0].code, code);
+        assert!(error.to_string().contains(says), "{error}");
+    }
+    fs::write(&path, format!("\u{feff}{SMALLEST}").replace('\n', "\r\n")).expect("the file is written");
+    assert!(load(&path, &variable, Unset::Error).is_ok(), "a byte order mark and foreign line ends are no mistake");
+}
+
+#[test]
+fn a_value_that_cannot_be_read_from_a_file_names_the_file_and_the_cause() {
+    let error = load_text(&SMALLEST.replace("secret: k", "secret: '${file:none}'"), Unset::Error).expect_err("there is no such file");
+    assert_eq!(error.problems[0].code, Code::UnreadableValue);
+    assert!(error.problems[0].message.starts_with("the file \"none\" cannot be read: No such file"), "{error}");
+    assert_eq!(error.problems[0].source_line.as_deref(), Some("sources: { ottu: { secret: *** } }"));
+}
+
+#[test]
+fn keys_that_are_one_key_to_the_signature_are_refused() {
+    for (secrets, is_good) in [
+        (r#"["k", "k\0"]"#, false),
+        (r#"["k", "k"]"#, false),
+        (r#"["k\0\0"]"#, true),
+        (r#""\0""#, false),
+        (r#"["k", "K"]"#, true),
+        (r#"[a, b, c, d]"#, false),
+        ("[]", false),
+    ] {
+        let loaded = load_text(&SMALLEST.replace("secret: k", &format!("secret: {secrets}")), Unset::Error);
+        assert_eq!(loaded.is_ok(), is_good, "{secrets}");
+        if let Err(error) = loaded {
+            assert_eq!(error.problems[0].code, Code::WeakSecret, "{secrets}");
+        }
+    }
+}

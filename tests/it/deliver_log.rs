@@ -1,0 +1,63 @@
+//! What the lanes write into the log, and what never.
+
+use crate::{
+    deliver::{Gateway, finished, policy},
+    support::sink::{Reply, Sink},
+};
+use hookgate::{
+    deliver::lanes::Lane,
+    destination::{self, Settings},
+    domain::{name::Name, secret::Secret, status_set::StatusSet},
+};
+use http::Method;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+/// What is logged on this thread.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_failed_attempt_is_one_line_in_the_log_and_tells_nothing_it_should_not() {
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber = tracing_subscriber::fmt().json().with_writer(move || writer.clone()).finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let sink = Sink::in_turn([Reply::with_body(503, "canary-response"), Reply::status(200)]);
+    let settings = Settings {
+        url: sink.url("/canary-path?canary-query").parse().unwrap(),
+        method: Method::POST,
+        timeout: Duration::from_secs(20),
+        headers: vec![(http::header::AUTHORIZATION, Secret::new("Bearer canary-token"))],
+        success: StatusSet::success(),
+    };
+    let name = Name::unchecked("orders");
+    let gateway = Gateway::start(vec![Lane { destination: destination::build(&name, settings), name, policy: policy(1) }]);
+    gateway.accept(&["orders"], "canary-payload");
+    gateway.store.wait_for("success", |settlements| finished(settlements) == 1).await;
+    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let failed: Vec<_> = text.lines().filter(|line| line.contains("an attempt failed")).collect();
+    assert_eq!(failed.len(), 1, "{text}");
+    let line: serde_json::Value = serde_json::from_str(failed[0]).unwrap();
+    let fields = &line["fields"];
+    assert!(fields["event"].as_str().unwrap().starts_with("evt_"));
+    for (field, value) in [("source", "ottu"), ("destination", "orders"), ("result", "5xx")] {
+        assert_eq!(fields[field], value, "{field}");
+    }
+    assert_eq!((fields["attempt"].as_u64(), fields["status"].as_u64()), (Some(1), Some(503)));
+    assert!(fields["milliseconds"].is_u64() && fields["next"].as_str().unwrap().ends_with('Z'));
+    assert!(!text.contains("canary"), "{text}");
+}

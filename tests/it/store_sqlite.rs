@@ -1,0 +1,245 @@
+//! What only the SQLite engine has to show: its folder, a failing disk, its bounds.
+
+use crate::store_contract::{House, SQLITE, all, event, ids, name, settlement, stored, to, until, until_states};
+use hookgate::{
+    domain::{attempt::Next, clock::Clock, delivery::DeliveryStatus},
+    store::{Appended, Problem, Query, Settings, StoreError, WINDOW},
+};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+fn database(house: &House) -> PathBuf {
+    house.settings().path.join("hookgate.db")
+}
+
+/// Opens a store that cannot be used, and gives the reason and the message.
+fn refused(settings: &Settings) -> (Problem, String) {
+    match (SQLITE.open)(settings, Clock::system()) {
+        Err(error @ StoreError::Unusable { .. }) => {
+            let message = error.to_string();
+            let StoreError::Unusable { problem, .. } = error else { unreachable!("matched above") };
+            (problem, message)
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Every file in the folder with its bytes.
+fn contents(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files.into_iter().map(|path| (path.clone(), fs::read(&path).unwrap())).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_the_owner_can_read_the_folder_and_its_files() {
+    let house = House::new(SQLITE);
+    let store = house.open();
+    stored(&store, to(event(1), &["orders"])).await;
+    let folder = house.settings().path;
+    assert_eq!(mode(&folder), 0o700);
+    let files = contents(&folder);
+    assert!(files.len() >= 3, "{files:?}");
+    for (file, _) in files {
+        assert_eq!(mode(&file), 0o600, "{}", file.display());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_handle_on_the_folder_is_refused() {
+    let house = House::new(SQLITE);
+    let store = house.open();
+    let (problem, message) = refused(&house.settings());
+    assert!(matches!(problem, Problem::InUse) && message.contains("another process"), "{message}");
+    stored(&store, to(event(1), &[])).await;
+    drop(store);
+    assert_eq!(ids(&house.open(), all()).await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_file_is_refused_and_left_as_it_is() {
+    let house = House::new(SQLITE);
+    let store = house.open();
+    for number in 0..200 {
+        stored(&store, to(event(number), &["orders"])).await;
+    }
+    drop(store);
+    let good = fs::read(database(&house)).unwrap();
+    let cut = good[..good.len() / 2].to_vec();
+    for bad in [b"no database at all".to_vec(), vec![0xa5; 20_000], cut] {
+        fs::write(database(&house), &bad).unwrap();
+        let before = contents(&house.settings().path);
+        let (problem, message) = refused(&house.settings());
+        assert!(matches!(problem, Problem::Damaged(_)) && message.contains("damaged"), "{message}");
+        assert_eq!(contents(&house.settings().path), before);
+    }
+    fs::write(database(&house), good).unwrap();
+    assert_eq!(ids(&house.open(), all()).await.len(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_newer_schema_is_refused_and_left_as_it_is() {
+    let house = House::new(SQLITE);
+    drop(house.open());
+    let connection = rusqlite::Connection::open(database(&house)).unwrap();
+    connection.pragma_update(None, "user_version", 99).unwrap();
+    drop(connection);
+    let before = contents(&house.settings().path);
+    let (problem, message) = refused(&house.settings());
+    assert!(matches!(problem, Problem::Newer { found: 99, .. }) && message.contains("schema version 99"), "{message}");
+    assert_eq!(contents(&house.settings().path), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_database_of_another_program_is_refused() {
+    let house = House::new(SQLITE);
+    fs::create_dir(house.settings().path).unwrap();
+    let connection = rusqlite::Connection::open(database(&house)).unwrap();
+    connection.execute_batch("CREATE TABLE theirs (a); PRAGMA user_version = 1;").unwrap();
+    drop(connection);
+    assert!(matches!(refused(&house.settings()).0, Problem::Damaged(_)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_cannot_be_made_is_refused_with_its_path() {
+    let house = House::new(SQLITE);
+    let file = house.folder.path().join("file");
+    fs::write(&file, "in the way").unwrap();
+    let (problem, message) = refused(&Settings { path: file.join("data"), ..house.settings() });
+    assert!(matches!(problem, Problem::Io(_)) && message.contains("file/data"), "{message}");
+    let (problem, _) = refused(&Settings { path: file, ..house.settings() });
+    assert!(matches!(problem, Problem::Io(_)));
+}
+
+/// Runs statements on the database from outside, as a failing disk's stand-in.
+fn from_outside(house: &House, sql: &str) {
+    let connection = rusqlite::Connection::open(database(house)).unwrap();
+    connection.busy_timeout(Duration::from_secs(10)).unwrap();
+    connection.execute_batch(sql).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_disk_fails_events_wait_and_none_is_lost() {
+    let house = House::new(SQLITE);
+    let store = house.open();
+    let (_, leases, _) = stored(&store, to(event(1), &["orders"])).await;
+    from_outside(&house, "CREATE TRIGGER fails BEFORE INSERT ON body BEGIN SELECT RAISE(FAIL, 'no space'); END");
+    let waiting: Vec<_> = (2..300)
+        .map(|number| {
+            let store = store.clone();
+            tokio::spawn(async move { store.append(to(event(number % 200), &["orders", "new one"])).await.unwrap() })
+        })
+        .collect();
+    store.settle(settlement(&leases[0], Next::Delivered)).await.unwrap();
+    until("health tells", || async { matches!(store.health(), Err(StoreError::Failing(_))) }).await;
+    assert_eq!(ids(&store, all()).await.len(), 1, "what is there can be read, and nothing else is there");
+    assert!(store.stats().await.is_ok());
+    assert!(waiting.iter().all(|task| !task.is_finished()), "nothing is acknowledged");
+    from_outside(&house, "DROP TRIGGER fails");
+    let (mut new, mut again) = (0, 0);
+    for task in waiting {
+        match task.await.unwrap() {
+            Appended::Stored { .. } => new += 1,
+            Appended::Duplicate { .. } => again += 1,
+            Appended::Variant { .. } => panic!("the bytes are the same"),
+        }
+    }
+    assert_eq!((new, again), (199, 99));
+    assert!(store.health().is_ok());
+    until_states(&store, event(1).id, &[DeliveryStatus::Delivered]).await;
+    drop(store);
+    let store = house.open();
+    assert_eq!(ids(&store, Query { destination: Some("new one".into()), ..all() }).await.len(), 199);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_is_held_from_outside_is_waited_for() {
+    let house = House::new(SQLITE);
+    let store = house.open();
+    let holder = rusqlite::Connection::open(database(&house)).unwrap();
+    holder.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let theirs = store.clone();
+    let waiting = tokio::spawn(async move { stored(&theirs, to(event(1), &["orders"])).await.1.len() });
+    until("health tells", || async { store.health().is_err() }).await;
+    assert!(!waiting.is_finished());
+    holder.execute_batch("ROLLBACK").unwrap();
+    drop(holder);
+    assert_eq!(waiting.await.unwrap(), 1);
+    assert!(store.health().is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_closes_while_the_disk_fails_tells_those_who_wait() {
+    let house = House::new(SQLITE);
+    let store = house.open();
+    from_outside(&house, "CREATE TRIGGER fails BEFORE INSERT ON body BEGIN SELECT RAISE(FAIL, 'no space'); END");
+    let theirs = store.clone();
+    let waiting = tokio::spawn(async move { theirs.append(to(event(1), &[])).await });
+    until("health tells", || async { store.health().is_err() }).await;
+    store.close().await.unwrap();
+    assert!(matches!(waiting.await.unwrap(), Err(StoreError::Closed)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_waiting_deliveries_are_rows_and_not_memory() {
+    const EVENTS: usize = 20_000;
+    let house = House::new(SQLITE);
+    let mut store = house.open();
+    let mut tasks = Vec::new();
+    for part in 0..50 {
+        let store = store.clone();
+        tasks.push(tokio::spawn(async move {
+            let mut leased = 0;
+            for number in 0..EVENTS / 50 {
+                leased += stored(&store, to(event(part * 1_000 + number), &["paused"])).await.1.len();
+            }
+            leased
+        }));
+    }
+    let mut leased = 0;
+    for task in tasks {
+        leased += task.await.unwrap();
+    }
+    assert_eq!(leased, WINDOW, "all others are in rows");
+    let stats = store.stats().await.unwrap();
+    assert_eq!((stats.destinations[0].ready, stats.destinations[0].retrying), (EVENTS as u64, 0));
+    // The leased ones had no row; the oldest of them get one when 10,000 newer events have come.
+    store.close().await.unwrap();
+    let connection = rusqlite::Connection::open(database(&house)).unwrap();
+    let count = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap() as usize;
+    assert_eq!(count("SELECT count(*) FROM delivery"), EVENTS);
+    assert!(count("SELECT count(*) FROM event WHERE seq >= (SELECT low_seq FROM state)") <= 10_512);
+    assert_eq!(count("SELECT count(*) FROM ids"), EVENTS);
+    drop((connection, store));
+    store = house.open();
+    let mut found = 0;
+    while found < EVENTS {
+        let leases = store.lease(&name("paused"), 500).await.unwrap().leases;
+        assert!(!leases.is_empty(), "{found} of {EVENTS}");
+        found += leases.len();
+        for lease in leases {
+            store.settle(settlement(&lease, Next::Delivered)).await.unwrap();
+        }
+    }
+    assert_eq!(store.lease(&name("paused"), 500).await.unwrap().next_due, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_indexes_follow_within_a_second() {
+    let house = House::new(SQLITE);
+    let store = house.open();
+    stored(&store, to(event(1), &[])).await;
+    let connection = rusqlite::Connection::open(database(&house)).unwrap();
+    let sql = "SELECT (SELECT count(*) FROM ids) + (SELECT count(*) FROM field_index WHERE seq = (SELECT indexed_seq FROM state))";
+    until("both have it", || async { connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap() == 2 }).await;
+    assert_eq!(ids(&store, Query { session: Some("signature 1".into()), ..all() }).await, [event(1).id]);
+    assert!(matches!(store.append(to(event(1), &[])).await.unwrap(), Appended::Duplicate { .. }));
+}

@@ -1,0 +1,247 @@
+//! A store in memory, for stories of the lanes alone: rows, leases and settlements as `store::Store` says, and failures on demand.
+
+use bytes::Bytes;
+use hookgate::{
+    domain::{
+        attempt::Next,
+        clock::Clock,
+        delivery::{Accepted, HeldBody, Lease, Run, Seq, Settlement},
+        event::Flags,
+        id::EventId,
+        name::Name,
+    },
+    store::{Answer, Appended, EventDetail, Expired, Leased, NewEvent, Page, Query, Retried, Stats, Store, StoreError, WINDOW},
+};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::{
+    sync::{Notify, Semaphore},
+    time::timeout,
+};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The store.
+#[derive(Debug)]
+pub struct FakeStore {
+    clock: Clock,
+    state: Mutex<State>,
+    changed: Notify,
+    room: Arc<Semaphore>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    rows: BTreeMap<(Name, Seq), Row>,
+    bodies: HashMap<Seq, Bytes>,
+    settlements: Vec<Settlement>,
+    last: i64,
+    failures: HashMap<&'static str, usize>,
+    calls: HashMap<&'static str, usize>,
+}
+
+#[derive(Debug)]
+struct Row {
+    event: Arc<Accepted>,
+    attempts: u32,
+    run: Run,
+    due: Option<hookgate::domain::clock::Timestamp>,
+    leased: bool,
+}
+
+impl FakeStore {
+    pub fn new(clock: Clock) -> Arc<Self> {
+        Arc::new(Self { clock, state: Mutex::default(), changed: Notify::new(), room: Arc::new(Semaphore::new(1 << 20)) })
+    }
+
+    /// Stores an event for these destinations, as rows that wait to be leased.
+    pub fn add(&self, destinations: &[&str], body: &[u8]) -> Seq {
+        let now = self.clock.now();
+        let mut state = self.state();
+        state.last += 1;
+        let seq = Seq(state.last);
+        let event = Arc::new(Accepted {
+            seq,
+            id: EventId::unsigned(body),
+            source: Name::unchecked("ottu"),
+            received_at: now,
+            content_type: Some("application/json".into()),
+            verified: true,
+            flags: Flags::default(),
+        });
+        state.bodies.insert(seq, Bytes::copy_from_slice(body));
+        for destination in destinations {
+            let row = Row { event: event.clone(), attempts: 0, run: Run::default(), due: Some(now), leased: false };
+            state.rows.insert((Name::unchecked(destination), seq), row);
+        }
+        seq
+    }
+
+    /// Stores an event and leases its deliveries with their bodies, as `append` does.
+    pub fn accept(&self, destinations: &[&str], body: &[u8]) -> Vec<Lease> {
+        let seq = self.add(destinations, body);
+        let mut state = self.state();
+        let lease = |destination: &&str| {
+            let name = Name::unchecked(destination);
+            let row = state.rows.get_mut(&(name.clone(), seq)).unwrap();
+            row.leased = true;
+            let permit = self.room.clone().try_acquire_many_owned(body.len() as u32).unwrap();
+            Lease { body: Some(HeldBody { bytes: Bytes::copy_from_slice(body), permit }), ..row.lease(name) }
+        };
+        destinations.iter().map(lease).collect()
+    }
+
+    /// The next so many calls of that operation fail.
+    pub fn fail(&self, operation: &'static str, times: usize) {
+        self.state().failures.insert(operation, times);
+    }
+
+    /// How often an operation was called.
+    pub fn calls(&self, operation: &str) -> usize {
+        self.state().calls.get(operation).copied().unwrap_or(0)
+    }
+
+    /// Forgets the bytes of an event.
+    pub fn lose_body(&self, seq: Seq) {
+        self.state().bodies.remove(&seq);
+    }
+
+    /// All settlements so far.
+    pub fn settlements(&self) -> Vec<Settlement> {
+        self.state().settlements.clone()
+    }
+
+    /// Waits until the settlements fulfil the condition, and gives them.
+    pub async fn wait_for(&self, what: &str, condition: impl Fn(&[Settlement]) -> bool) -> Vec<Settlement> {
+        let fulfilled = async {
+            loop {
+                let changed = self.changed.notified();
+                if condition(&self.state().settlements) {
+                    return;
+                }
+                let _ = timeout(Duration::from_millis(50), changed).await;
+            }
+        };
+        if timeout(PATIENCE, fulfilled).await.is_err() {
+            panic!("waited in vain for: {what}; {} settlements came", self.state().settlements.len());
+        }
+        self.settlements()
+    }
+
+    /// Bytes of bodies that leases still hold.
+    pub fn held(&self) -> usize {
+        (1 << 20) - self.room.available_permits()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn call(&self, operation: &'static str) -> Result<MutexGuard<'_, State>, StoreError> {
+        let mut state = self.state();
+        *state.calls.entry(operation).or_default() += 1;
+        match state.failures.get_mut(operation) {
+            Some(left) if *left > 0 => {
+                *left -= 1;
+                Err(StoreError::Unusable { path: "memory".into(), problem: hookgate::store::Problem::InUse })
+            }
+            _ => Ok(state),
+        }
+    }
+}
+
+impl Row {
+    fn lease(&self, destination: Name) -> Lease {
+        Lease {
+            event: self.event.clone(),
+            destination,
+            rules: vec![Name::unchecked("paid")],
+            attempts: self.attempts,
+            run: self.run,
+            body: None,
+        }
+    }
+}
+
+impl Store for FakeStore {
+    fn lease<'a>(&'a self, destination: &'a Name, max: usize) -> Answer<'a, Leased> {
+        Box::pin(async move {
+            let now = self.clock.now();
+            let mut state = self.call("lease")?;
+            let mut rows: Vec<_> = state.rows.iter_mut().filter(|((name, _), _)| name == destination).map(|(_, row)| row).collect();
+            let out = rows.iter().filter(|row| row.leased).count();
+            rows.retain(|row| row.due.is_some() && !row.leased);
+            rows.sort_by_key(|row| (row.due, row.event.seq));
+            let due = rows.iter().take_while(|row| row.due.is_some_and(|due| due <= now)).count();
+            let taken = due.min(max).min(WINDOW - out);
+            let next_due = rows.get(taken).and_then(|row| row.due);
+            let lease = |row: &mut &mut Row| {
+                row.leased = true;
+                row.lease(destination.clone())
+            };
+            Ok(Leased { leases: rows[..taken].iter_mut().map(lease).collect(), next_due })
+        })
+    }
+
+    fn settle(&self, settlement: Settlement) -> Answer<'_, ()> {
+        Box::pin(async move {
+            let mut state = self.call("settle")?;
+            let row = state.rows.get_mut(&(settlement.destination.clone(), settlement.seq)).expect("only what was leased is settled");
+            assert!(row.leased, "a lease is settled once");
+            row.leased = false;
+            row.attempts = settlement.attempt.number;
+            row.run = settlement.run;
+            row.due = match settlement.next {
+                Next::RetryAt(at) => Some(at),
+                Next::Delivered | Next::Dead => None,
+            };
+            state.settlements.push(settlement);
+            drop(state);
+            self.changed.notify_waiters();
+            Ok(())
+        })
+    }
+
+    fn body(&self, seq: Seq) -> Answer<'_, Option<Bytes>> {
+        Box::pin(async move { Ok(self.call("body")?.bodies.get(&seq).cloned()) })
+    }
+
+    fn append(&self, _: NewEvent) -> Answer<'_, Appended> {
+        not_for_lanes("append")
+    }
+
+    fn event(&self, _: EventId) -> Answer<'_, Option<EventDetail>> {
+        not_for_lanes("event")
+    }
+
+    fn search(&self, _: Query) -> Answer<'_, Page> {
+        not_for_lanes("search")
+    }
+
+    fn retry(&self, _: EventId, _: Option<Name>) -> Answer<'_, Option<Retried>> {
+        not_for_lanes("retry")
+    }
+
+    fn expire(&self) -> Answer<'_, Expired> {
+        not_for_lanes("expire")
+    }
+
+    fn stats(&self) -> Answer<'_, Stats> {
+        not_for_lanes("stats")
+    }
+
+    fn health(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn close(&self) -> Answer<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
+fn not_for_lanes<T>(operation: &str) -> Answer<'_, T> {
+    panic!("the lanes have no business with `{operation}`")
+}

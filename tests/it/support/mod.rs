@@ -1,0 +1,8 @@
+//! The actors of the stories: a sender, the gateway (the real binary on real sockets), and sinks.
+
+pub mod fake_store;
+pub mod gateway;
+pub mod scripted_admin;
+pub mod sender;
+pub mod sink;
+pub mod until;
