@@ -39,10 +39,13 @@ mod finding;
 mod model;
 mod removing;
 
+/// What opening gives.
+type Opened = Result<Arc<dyn Store>, StoreError>;
+
 /// How an engine is opened, and how its process is made to end without a word.
 #[derive(Clone, Copy)]
 pub struct Engine {
-    pub open: fn(&Settings, Clock) -> Result<Arc<dyn Store>, StoreError>,
+    pub open: fn(&Settings, Clock) -> Opened,
     /// What would be on the disk if the process were killed now, in a folder of its own.
     pub killed: fn(&Path) -> TempDir,
 }

@@ -135,7 +135,7 @@ async fn while_the_disk_fails_events_wait_and_none_is_lost() {
     let waiting: Vec<_> = (2..300)
         .map(|number| {
             let store = store.clone();
-            tokio::spawn(async move { store.append(to(event(number % 200), &["orders", "new one"])).await.unwrap() })
+            hookgate::tasks::spawn(async move { store.append(to(event(number % 200), &["orders", "new one"])).await.unwrap() })
         })
         .collect();
     store.settle(settlement(&leases[0], Next::Delivered)).await.unwrap();
@@ -161,13 +161,29 @@ async fn while_the_disk_fails_events_wait_and_none_is_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_row_holds_up_nobody_else() {
+    let house = House::new(SQLITE);
+    let store = house.open();
+    let (_, leases, _) = stored(&store, to(event(1), &["orders"])).await;
+    store.settle(settlement(&leases[0], Next::Dead)).await.unwrap();
+    until_states(&store, event(1).id, &[DeliveryStatus::Dead]).await;
+    from_outside(&house, "UPDATE event SET plan = x'05'; UPDATE body SET body = x'0701'");
+    assert!(matches!(store.retry(event(1).id, None).await, Err(StoreError::Failing(_))));
+    let error = store.body(leases[0].event.seq).await.unwrap_err().to_string();
+    assert!(error.contains("kept in form 7"), "{error}");
+    assert!(store.event(event(1).id).await.is_err());
+    assert!(store.health().is_ok());
+    assert_eq!(stored(&store, to(event(2), &["orders"])).await.1.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_is_held_from_outside_is_waited_for() {
     let house = House::new(SQLITE);
     let store = house.open();
     let holder = rusqlite::Connection::open(database(&house)).unwrap();
     holder.execute_batch("BEGIN IMMEDIATE").unwrap();
     let theirs = store.clone();
-    let waiting = tokio::spawn(async move { stored(&theirs, to(event(1), &["orders"])).await.1.len() });
+    let waiting = hookgate::tasks::spawn(async move { stored(&theirs, to(event(1), &["orders"])).await.1.len() });
     until("health tells", || async { store.health().is_err() }).await;
     assert!(!waiting.is_finished());
     holder.execute_batch("ROLLBACK").unwrap();
@@ -182,7 +198,7 @@ async fn a_store_that_closes_while_the_disk_fails_tells_those_who_wait() {
     let store = house.open();
     from_outside(&house, "CREATE TRIGGER fails BEFORE INSERT ON body BEGIN SELECT RAISE(FAIL, 'no space'); END");
     let theirs = store.clone();
-    let waiting = tokio::spawn(async move { theirs.append(to(event(1), &[])).await });
+    let waiting = hookgate::tasks::spawn(async move { theirs.append(to(event(1), &[])).await });
     until("health tells", || async { store.health().is_err() }).await;
     store.close().await.unwrap();
     assert!(matches!(waiting.await.unwrap(), Err(StoreError::Closed)));
@@ -196,7 +212,7 @@ async fn many_waiting_deliveries_are_rows_and_not_memory() {
     let mut tasks = Vec::new();
     for part in 0..50 {
         let store = store.clone();
-        tasks.push(tokio::spawn(async move {
+        tasks.push(hookgate::tasks::spawn(async move {
             let mut leased = 0;
             for number in 0..EVENTS / 50 {
                 leased += stored(&store, to(event(part * 1_000 + number), &["paused"])).await.1.len();

@@ -102,7 +102,7 @@ impl Work<'_> {
         if self.book.is_complete && !self.book.filter.may_have(signature) {
             return Ok(None);
         }
-        let sql = "SELECT seq FROM ids WHERE signature_half = ?1 AND body_half = ?2";
+        let sql = "SELECT i.seq FROM ids i CROSS JOIN event e ON e.seq = i.seq WHERE i.signature_half = ?1 AND i.body_half = ?2";
         self.connection.prepare_cached(sql)?.query_row((signature, body), |row| row.get(0)).optional()
     }
 

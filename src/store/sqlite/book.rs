@@ -151,7 +151,7 @@ impl Book {
             self.fields.clear();
         }
         draft.new.keys().for_each(|(signature, _)| self.filter.add(*signature));
-        self.recent.append(&mut draft.new);
+        self.recent.extend(draft.new);
         self.fields.append(&mut draft.fields);
         self.tracked.extend(mem::take(&mut draft.tracked));
         let mut lanes = shared.lanes();

@@ -13,7 +13,7 @@ pub(super) const BEHIND: Duration = Duration::from_secs(1);
 impl Work<'_> {
     /// Writes everything that is not indexed, and the position.
     pub(super) fn index(&mut self) -> Result<()> {
-        let mut insert = self.connection.prepare_cached("INSERT OR IGNORE INTO ids VALUES (?1, ?2, ?3)")?;
+        let mut insert = self.connection.prepare_cached("INSERT OR REPLACE INTO ids VALUES (?1, ?2, ?3)")?;
         for ((signature, body), seq) in &self.book.recent {
             insert.execute((signature, body, seq))?;
         }

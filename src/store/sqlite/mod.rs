@@ -47,6 +47,7 @@ mod shared;
 mod start;
 mod stats;
 mod timeline;
+mod transaction;
 mod work;
 mod writer;
 

@@ -3,7 +3,7 @@
 use super::{
     super::{Appended, Expired, Leased, NewEvent, Retried, StoreError},
     append::Placed,
-    book::{Book, Draft},
+    book::Book,
     expire::Keep,
     filter::Filter,
     index, lease,
@@ -11,7 +11,7 @@ use super::{
     schema,
     settle::Settled,
     shared::{self, Reply, Shared},
-    work::Work,
+    transaction::{Durability, Undone},
 };
 use crate::domain::{clock::Instant, id::EventId, name::Name};
 use rusqlite::{Connection, Result};
@@ -22,8 +22,6 @@ use tokio::sync::mpsc;
 const GROUP: usize = 512;
 /// Settlements are committed by themselves where no event comes for so long.
 const SETTLE_WITHIN: Duration = Duration::from_millis(20);
-/// How long a failing disk is left alone before the next try.
-const PAUSE: Duration = Duration::from_millis(200);
 /// The filter is made anew when it has forgotten so many removed events, and half of it.
 const FORGET: u64 = 100_000;
 
@@ -42,22 +40,13 @@ pub(super) enum Command {
     Expire(Reply<Expired>),
 }
 
-/// What has to survive the power once it is committed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Durability {
-    /// All of it: somebody is told so.
-    Full,
-    /// Nothing: what is lost is done again.
-    Normal,
-}
-
 /// The thread's own part of the engine.
 pub(super) struct Writer {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     commands: mpsc::Receiver<Command>,
-    connection: Option<Connection>,
-    durability: Durability,
-    book: Book,
+    pub(super) connection: Option<Connection>,
+    pub(super) durability: Durability,
+    pub(super) book: Book,
     keep: Keep,
     settlements: Vec<Settled>,
     settle_at: Option<Instant>,
@@ -66,9 +55,6 @@ pub(super) struct Writer {
     removed: u64,
     rebuild: Option<Rebuild>,
 }
-
-/// The store is closing while the disk fails: what was not committed is not done.
-struct Abandoned;
 
 impl Writer {
     /// Over a store that is open and recovered.
@@ -99,8 +85,10 @@ impl Writer {
             }
             let round = self.take();
             let is_idle = round.is_empty();
-            if self.work(round).is_err() {
-                return;
+            match self.work(round) {
+                Ok(()) => {}
+                Err(Undone::Closing) => return,
+                Err(Undone::Damaged(error)) => tracing::error!(%error, "the store holds a damaged row"),
             }
             if is_idle && is_closing {
                 break;
@@ -122,7 +110,7 @@ impl Writer {
         round
     }
 
-    fn work(&mut self, round: Vec<Command>) -> Result<(), Abandoned> {
+    fn work(&mut self, round: Vec<Command>) -> Result<(), Undone> {
         let mut appends = Vec::new();
         let mut others = Vec::new();
         for command in round {
@@ -165,7 +153,7 @@ impl Writer {
         }
     }
 
-    fn append(&mut self, appends: Vec<(NewEvent, Reply<Appended>)>) -> Result<(), Abandoned> {
+    fn append(&mut self, appends: Vec<(NewEvent, Reply<Appended>)>) -> Result<(), Undone> {
         let settlements = mem::take(&mut self.settlements);
         let began = self.shared.timeline.instant();
         let placed = self.transact(Durability::Full, "append", |work| {
@@ -184,7 +172,7 @@ impl Writer {
         Ok(())
     }
 
-    fn settle(&mut self) -> Result<(), Abandoned> {
+    fn settle(&mut self) -> Result<(), Undone> {
         let settlements = mem::take(&mut self.settlements);
         self.settle_at = None;
         if settlements.is_empty() {
@@ -193,7 +181,7 @@ impl Writer {
         self.transact(Durability::Normal, "settle", |work| settlements.iter().try_for_each(|settlement| work.settle(settlement)))
     }
 
-    fn give_back(&mut self) -> Result<(), Abandoned> {
+    fn give_back(&mut self) -> Result<(), Undone> {
         let returned = self.shared.take_returned();
         if returned.is_empty() {
             return Ok(());
@@ -201,39 +189,62 @@ impl Writer {
         self.transact(Durability::Normal, "settle", |work| returned.iter().try_for_each(|(seq, name)| work.give_back(*seq, name)))
     }
 
-    fn lease(&mut self, destination: &Name, max: usize, reply: Reply<Leased>) -> Result<(), Abandoned> {
+    fn lease(&mut self, destination: &Name, max: usize, reply: Reply<Leased>) -> Result<(), Undone> {
         let now = self.shared.timeline.now();
         let read = |connection| lease::lease(connection, &self.shared, destination, max, now);
         match self.connection.as_ref().map(read) {
             Some(Ok(leased)) => shared::answer(&self.shared, reply, leased),
             Some(Err(error)) => {
+                let is_disk = error.sqlite_error_code().is_some();
                 let failure = Arc::new(error);
-                // Whoever went away needs no answer.
-                let _ = reply.send(Err(StoreError::Failing(failure.clone())));
-                self.recover(failure, "lease")?;
-                // Only a commit shows that the disk is well again.
-                self.transact(Durability::Full, "lease", |_| Ok(()))?;
+                self.refuse(reply, failure.clone(), "lease");
+                if is_disk {
+                    self.recover(failure, "lease")?;
+                    // Only a commit shows that the disk is well again.
+                    self.transact(Durability::Full, "lease", |_| Ok(()))?;
+                }
             }
             None => {}
         }
         Ok(())
     }
 
-    fn retry(&mut self, id: EventId, only: Option<&Name>, reply: Reply<Option<Retried>>) -> Result<(), Abandoned> {
-        let retried = self.transact(Durability::Full, "settle", |work| work.retry(id, only))?;
-        let _ = reply.send(Ok(retried));
+    fn retry(&mut self, id: EventId, only: Option<&Name>, reply: Reply<Option<Retried>>) -> Result<(), Undone> {
+        match self.transact(Durability::Full, "settle", |work| work.retry(id, only)) {
+            Ok(retried) => {
+                // Whoever went away needs no answer, here as below.
+                let _ = reply.send(Ok(retried));
+            }
+            Err(Undone::Damaged(error)) => self.refuse(reply, error, "settle"),
+            Err(Undone::Closing) => return Err(Undone::Closing),
+        }
         Ok(())
     }
 
-    fn expire(&mut self, reply: Reply<Expired>) -> Result<(), Abandoned> {
+    fn refuse<T>(&self, reply: Reply<T>, error: Arc<rusqlite::Error>, operation: &'static str) {
+        self.shared.metrics.store_error(operation);
+        let _ = reply.send(Err(StoreError::Failing(error)));
+    }
+
+    fn expire(&mut self, reply: Reply<Expired>) -> Result<(), Undone> {
         if self.index_at.is_some_and(|at| at <= self.shared.timeline.instant()) {
             self.index()?;
         }
         let now = self.shared.timeline.instant();
         let ran = now.saturating_duration_since(self.expired_at);
-        self.expired_at = now;
+        // Removal counts whole milliseconds: steps that follow closely would otherwise add up to nothing.
+        if ran >= Duration::from_millis(1) {
+            self.expired_at = now;
+        }
         let keep = self.keep;
-        let expired = self.transact(Durability::Normal, "expire", |work| work.expire(keep, ran))?;
+        let expired = match self.transact(Durability::Normal, "expire", |work| work.expire(keep, ran)) {
+            Ok(expired) => expired,
+            Err(Undone::Damaged(error)) => {
+                self.refuse(reply, error, "expire");
+                return Ok(());
+            }
+            Err(Undone::Closing) => return Err(Undone::Closing),
+        };
         self.removed += expired.removed;
         if self.removed > FORGET && self.removed as usize > self.book.filter.len() / 2 && self.rebuild.is_none() {
             self.removed = 0;
@@ -246,7 +257,7 @@ impl Writer {
         Ok(())
     }
 
-    fn index(&mut self) -> Result<(), Abandoned> {
+    fn index(&mut self) -> Result<(), Undone> {
         self.index_at = None;
         self.transact(Durability::Normal, "index", |work| work.index())
     }
@@ -257,104 +268,6 @@ impl Writer {
             self.book.is_complete = true;
             self.rebuild = None;
         }
-    }
-
-    /// Runs work in a transaction until it is committed, however long the disk fails.
-    fn transact<T>(
-        &mut self,
-        durability: Durability,
-        operation: &'static str,
-        mut work: impl FnMut(&mut Work<'_>) -> Result<T>,
-    ) -> Result<T, Abandoned> {
-        loop {
-            let now = self.shared.timeline.now();
-            let mut draft = self.book.draft(now);
-            let names = self.shared.names.len();
-            let turn = draft.state.turn;
-            let (value, result) = self.attempt(durability, &mut draft, now, &mut work);
-            let is_committed = match result {
-                Ok(()) => true,
-                Err(error) => self.recover(Arc::new(error), operation)? == turn,
-            };
-            match value {
-                Some(value) if is_committed => {
-                    self.shared.set_failure(None);
-                    self.book.commit(draft, &self.shared);
-                    return Ok(value);
-                }
-                Some(_) | None => self.shared.names.truncate(names),
-            }
-        }
-    }
-
-    fn attempt<T>(
-        &mut self,
-        durability: Durability,
-        draft: &mut Draft,
-        now: i64,
-        work: &mut impl FnMut(&mut Work<'_>) -> Result<T>,
-    ) -> (Option<T>, Result<()>) {
-        let Some(connection) = &self.connection else {
-            return (None, Err(rusqlite::Error::InvalidQuery));
-        };
-        let mut begin = || {
-            if self.durability != durability {
-                connection.pragma_update(None, "synchronous", if durability == Durability::Full { "FULL" } else { "NORMAL" })?;
-                self.durability = durability;
-            }
-            connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-            let value = work(&mut Work { connection, shared: &self.shared, book: &self.book, draft: &mut *draft, now })?;
-            draft.state.save(connection)?;
-            Ok(value)
-        };
-        match begin() {
-            Ok(value) => (Some(value), connection.prepare_cached("COMMIT").and_then(|mut commit| commit.execute([]).map(|_| ()))),
-            Err(error) => (None, Err(error)),
-        }
-    }
-
-    /// After a failure: closes all connections, opens one anew, and syncs all that is in the log, until that succeeds.
-    /// A page that failed to sync may be marked clean, so that frames written behind it would vanish with the power.
-    /// Gives the turn of the last transaction on the disk: a commit that failed may be there all the same.
-    fn recover(&mut self, failure: Arc<rusqlite::Error>, operation: &'static str) -> Result<i64, Abandoned> {
-        if self.shared.failure().is_none() {
-            tracing::error!(error = %failure, operation, "the store cannot write; what comes in waits");
-        }
-        self.shared.metrics.store_error(operation);
-        self.shared.set_failure(Some(failure));
-        self.connection = None;
-        loop {
-            let until = self.shared.timeline.instant() + PAUSE;
-            loop {
-                if self.shared.is_closing() {
-                    return Err(Abandoned);
-                }
-                let left = until.saturating_duration_since(self.shared.timeline.instant());
-                if left.is_zero() {
-                    break;
-                }
-                thread::park_timeout(left);
-            }
-            match self.reopen() {
-                Ok((connection, turn)) => {
-                    self.connection = Some(connection);
-                    self.durability = Durability::Full;
-                    return Ok(turn);
-                }
-                Err(error) => {
-                    self.shared.metrics.store_error(operation);
-                    self.shared.set_failure(Some(Arc::new(error)));
-                }
-            }
-        }
-    }
-
-    fn reopen(&self) -> Result<(Connection, i64)> {
-        let _closed = self.shared.readers.close();
-        let connection = schema::writer(&self.shared.folder.database())?;
-        schema::checkpoint(&connection)?;
-        let turn = connection.query_row("SELECT turn FROM state", [], |row| row.get(0))?;
-        Ok((connection, turn))
     }
 
     /// Writes what is still to be written.

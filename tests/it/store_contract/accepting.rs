@@ -88,7 +88,7 @@ async fn duplicates_that_come_at_once_are_stored_once(engine: Engine) {
     let tasks: Vec<_> = (0..60)
         .map(|number| {
             let store = store.clone();
-            tokio::spawn(async move { store.append(to(event(number % 3), &["orders"])).await.unwrap() })
+            hookgate::tasks::spawn(async move { store.append(to(event(number % 3), &["orders"])).await.unwrap() })
         })
         .collect();
     let (mut new, mut again) = (0, 0);
@@ -166,7 +166,7 @@ async fn a_thousand_at_once_are_all_stored(engine: Engine) {
     let tasks: Vec<_> = (0..1_000)
         .map(|number| {
             let store = store.clone();
-            tokio::spawn(async move { stored(&store, to(event(number), &["orders"])).await.0 })
+            hookgate::tasks::spawn(async move { stored(&store, to(event(number), &["orders"])).await.0 })
         })
         .collect();
     let mut seqs = HashSet::new();

@@ -170,12 +170,17 @@ async fn a_retry_makes_what_is_dead_or_waiting_due_now(engine: Engine) {
 async fn leases_that_nobody_took_are_leased_again(engine: Engine) {
     let house = House::new(engine);
     let store = house.open();
-    for number in 0..20 {
-        // Polled once, so that it is on its way; then its caller goes away.
-        let _ = tokio::time::timeout(Duration::ZERO, store.append(to(event(number), &["orders"]))).await;
-    }
     let mut found = HashSet::new();
+    for number in 0..20 {
+        // Polled once, so that it is on its way; then its caller goes away, unless the store was quicker.
+        let append = tokio::time::timeout(Duration::ZERO, store.append(to(event(number), &["orders"]))).await;
+        if let Ok(Ok(Appended::Stored { leases, .. })) = append {
+            found.extend(leases.iter().map(|lease| lease.event.id));
+        }
+    }
+    let end = house.clock.instant() + Duration::from_secs(20);
     while found.len() < 20 {
+        assert!(house.clock.instant() < end, "only {} of 20 within 20 s", found.len());
         let leased = tokio::time::timeout(Duration::from_secs(20), store.lease(&name("orders"), 100)).await.unwrap().unwrap();
         found.extend(leased.leases.iter().map(|lease| lease.event.id));
         tokio::task::yield_now().await;

@@ -125,7 +125,7 @@ impl Model {
             0 => (Next::RetryAt(Timestamp::from_millis(0)), Fate::Due),
             1 => (Next::RetryAt(in_an_hour()), Fate::Later),
             2 => (Next::Dead, Fate::Dead),
-            _ => (Next::Delivered, Fate::Done),
+            3.. => (Next::Delivered, Fate::Done),
         };
         store.settle(settlement(&lease, next)).await.unwrap();
         *self.attempts.entry(key).or_default() += 1;

@@ -112,7 +112,9 @@ async fn removal_is_done_in_small_steps_and_leaves_nothing_behind(engine: Engine
     }
     until_states(&store, event(999).id, &[DeliveryStatus::Delivered]).await;
     let mut removed = 0;
+    let end = house.clock.instant() + Duration::from_secs(20);
     while removed < 990 {
+        assert!(house.clock.instant() < end, "only {removed} of 990 within 20 s");
         let step = tokio::time::timeout(Duration::from_secs(20), store.expire()).await.unwrap().unwrap();
         assert!(step.removed <= 400, "{step:?} is no small step");
         removed += step.removed;
