@@ -1,22 +1,15 @@
-//! Every metric's name, and one method per thing that happens. A leaf: it knows words of the domain and nothing else.
+//! One method per thing that happens. A leaf: it knows words of the domain and nothing else.
+//! The names of the metrics, their labels and buckets are in `metrics/register.rs`.
 
 use crate::domain::{
     attempt::AttemptResult,
     event::{Kind, Reason},
     name::Name,
 };
-use prometheus::{
-    Encoder, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    TextEncoder,
-};
+use prometheus::{Encoder, Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder};
 use std::{collections::HashMap, time::Duration};
 
-const REQUEST_BUCKETS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0];
-const BODY_BUCKETS: &[f64] = &[256.0, 1024.0, 4096.0, 16384.0, 65536.0, 262_144.0, 1_048_576.0];
-const ATTEMPT_BUCKETS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
-const LAG_BUCKETS: &[f64] = &[0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 21600.0, 86400.0];
-const COMMIT_BUCKETS: &[f64] = &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0];
-const COMMIT_EVENTS_BUCKETS: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
+mod register;
 
 /// Operations of the store that can fail, as `hookgate_store_errors_total` names them.
 pub const STORE_OPERATIONS: [&str; 6] = ["append", "settle", "lease", "read", "expire", "index"];
@@ -116,7 +109,7 @@ pub struct Queue {
 impl Metrics {
     /// With every label set that the names make possible.
     pub fn new(labels: &Labels) -> Self {
-        Builder { registry: Registry::new() }.build(labels)
+        register::all(labels)
     }
 
     /// Those of a source of the rules file.
@@ -269,159 +262,4 @@ fn gauge(count: u64) -> i64 {
 
 fn status_text(code: u16) -> String {
     code.to_string()
-}
-
-/// Makes and registers; a name that is wrong or there twice is a mistake in this file.
-struct Builder {
-    registry: Registry,
-}
-
-impl Builder {
-    fn register<C: prometheus::core::Collector + Clone + 'static>(&self, metric: prometheus::Result<C>) -> C {
-        let metric = metric.expect("the names and labels in this file are valid");
-        self.registry.register(Box::new(metric.clone())).expect("each name is in this file once");
-        metric
-    }
-
-    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
-        self.register(IntCounterVec::new(Opts::new(name, help), labels))
-    }
-
-    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
-        self.register(IntGaugeVec::new(Opts::new(name, help), labels))
-    }
-
-    fn seconds(&self, name: &str, help: &str, labels: &[&str]) -> GaugeVec {
-        self.register(GaugeVec::new(Opts::new(name, help), labels))
-    }
-
-    fn histograms(&self, name: &str, help: &str, buckets: &[f64], labels: &[&str]) -> HistogramVec {
-        self.register(HistogramVec::new(HistogramOpts::new(name, help).buckets(buckets.to_vec()), labels))
-    }
-
-    fn histogram(&self, name: &str, help: &str, buckets: &[f64]) -> Histogram {
-        self.register(Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets.to_vec())))
-    }
-
-    fn gauge(&self, name: &str, help: &str) -> IntGauge {
-        self.register(IntGauge::new(name, help))
-    }
-
-    fn counter(&self, name: &str, help: &str) -> IntCounter {
-        self.register(IntCounter::new(name, help))
-    }
-
-    fn build(self, labels: &Labels) -> Metrics {
-        let process = prometheus::process_collector::ProcessCollector::for_self();
-        self.registry.register(Box::new(process)).expect("its names are its own");
-        let info = self.gauges("hookgate_build_info", "Always 1; the labels tell the build.", &["version", "revision"]);
-        info.with_label_values(&[env!("CARGO_PKG_VERSION"), option_env!("HOOKGATE_REVISION").unwrap_or("unknown")]).set(1);
-        let quarantined = self.gauges("hookgate_quarantined_events", "Events that wait for an operator's release.", &["source", "reason"]);
-        for source in &labels.sources {
-            for reason in Reason::ALL {
-                quarantined.with_label_values(&[&**source, reason.as_str()]);
-            }
-        }
-        let matches = self.counters("hookgate_rule_matches_total", "Accepted events that the rule matched.", &["rule"]);
-        let store_errors = self.counters("hookgate_store_errors_total", "Operations of the store that failed.", &["operation"]);
-        for operation in STORE_OPERATIONS {
-            store_errors.with_label_values(&[operation]);
-        }
-        Metrics {
-            sources: self.sources(&labels.sources),
-            destinations: self.destinations(&labels.destinations),
-            rules: labels.rules.iter().map(|rule| (rule.clone(), matches.with_label_values(&[&**rule]))).collect(),
-            events: self.counters(
-                "hookgate_events_total",
-                "Events accepted, by what they say.",
-                &["source", "kind", "state", "result", "operation"],
-            ),
-            quarantined,
-            held: self.gauge("hookgate_held_requests", "Requests that wait for a failing store."),
-            config_rules: self.gauge("hookgate_config_rules", "Rules in force."),
-            commit_duration: self.histogram(
-                "hookgate_store_commit_duration_seconds",
-                "Time to make a group of events durable.",
-                COMMIT_BUCKETS,
-            ),
-            commit_events: self.histogram("hookgate_store_commit_events", "Events in one commit.", COMMIT_EVENTS_BUCKETS),
-            store_bytes: self.gauge("hookgate_store_bytes", "Size of the data folder."),
-            store_free_bytes: self.gauge("hookgate_store_free_bytes", "Free bytes on the disk of the data folder."),
-            store_errors,
-            log_dropped: self.counter("hookgate_log_lines_dropped_total", "Log lines that could not be written."),
-            registry: self.registry,
-        }
-    }
-
-    fn sources(&self, names: &[Name]) -> HashMap<Name, SourceMetrics> {
-        let received = self.counters("hookgate_webhooks_received_total", "Requests by what they came to.", &["source", "outcome"]);
-        let request = self.histograms(
-            "hookgate_webhook_request_duration_seconds",
-            "From the first byte of a request to its answer.",
-            REQUEST_BUCKETS,
-            &["source"],
-        );
-        let body = self.histograms("hookgate_webhook_body_bytes", "Size of the bodies received.", BODY_BUCKETS, &["source"]);
-        let responses = self.counters("hookgate_webhook_responses_total", "Answers by status code.", &["source", "code"]);
-        let last = self.seconds(
-            "hookgate_event_last_received_timestamp_seconds",
-            "When the last event with a right signature came in.",
-            &["source"],
-        );
-        let unmatched = self.counters("hookgate_events_unmatched_total", "Events that no rule but taps matched.", &["source"]);
-        let variants =
-            self.counters("hookgate_signature_variants_refused_total", "Variants of one signature that were not stored.", &["source"]);
-        let of = |name: &Name| {
-            for code in ["200", "201", "400", "401", "403", "413", "415", "431", "503"] {
-                responses.with_label_values(&[&**name, code]);
-            }
-            SourceMetrics {
-                outcomes: Outcome::NAMES.map(|outcome| received.with_label_values(&[&**name, outcome])),
-                request: request.with_label_values(&[&**name]),
-                body: body.with_label_values(&[&**name]),
-                responses: responses.clone(),
-                last_received: last.with_label_values(&[&**name]),
-                unmatched: unmatched.with_label_values(&[&**name]),
-                variants_refused: variants.with_label_values(&[&**name]),
-                name: name.clone(),
-            }
-        };
-        names.iter().map(|name| (name.clone(), of(name))).collect()
-    }
-
-    fn destinations(&self, names: &[Name]) -> HashMap<Name, DestinationMetrics> {
-        let deliveries = self.counters("hookgate_deliveries_total", "Deliveries that came to an end.", &["destination", "outcome"]);
-        let attempts = self.counters("hookgate_delivery_attempts_total", "Attempts by what came of them.", &["destination", "result"]);
-        let duration =
-            self.histograms("hookgate_delivery_attempt_duration_seconds", "Time an attempt took.", ATTEMPT_BUCKETS, &["destination"]);
-        let lag = self.histograms(
-            "hookgate_delivery_lag_seconds",
-            "From acceptance of the event to its delivery.",
-            LAG_BUCKETS,
-            &["destination"],
-        );
-        let queue = self.gauges("hookgate_queue_deliveries", "Deliveries that are not at their end.", &["destination", "state"]);
-        let oldest = self.seconds(
-            "hookgate_queue_oldest_age_seconds",
-            "Age of the oldest event that still waits for this destination.",
-            &["destination"],
-        );
-        let dead = self.gauges("hookgate_dead_letters", "Deliveries given up and kept.", &["destination"]);
-        let paused = self.gauges("hookgate_destination_paused", "1 while the destination is paused.", &["destination"]);
-        let of = |name: &Name| {
-            deliveries.with_label_values(&[&**name, "discarded"]);
-            DestinationMetrics {
-                delivered: deliveries.with_label_values(&[&**name, "delivered"]),
-                dead: deliveries.with_label_values(&[&**name, "dead"]),
-                attempts: AttemptResult::ALL.map(|result| attempts.with_label_values(&[&**name, result.as_str()])),
-                attempt_duration: duration.with_label_values(&[&**name]),
-                lag: lag.with_label_values(&[&**name]),
-                queue: ["ready", "retrying", "in_flight", "parked"].map(|state| queue.with_label_values(&[&**name, state])),
-                oldest_age: oldest.with_label_values(&[&**name]),
-                dead_letters: dead.with_label_values(&[&**name]),
-                paused: paused.with_label_values(&[&**name]),
-            }
-        };
-        names.iter().map(|name| (name.clone(), of(name))).collect()
-    }
 }

@@ -11,6 +11,7 @@ mod deliver_log;
 mod destination;
 mod front_door;
 mod imports;
+mod limits;
 mod provider;
 mod route;
 mod store_contract;
