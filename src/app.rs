@@ -81,7 +81,7 @@ pub async fn serve(options: ServeOptions, format: Format) -> Result<(), ServeErr
     let served = match options.dev {
         false => run(config::load(&options.config, &variable, Unset::Error)?, None, &log).await,
         true => {
-            let dev = dev::Dev::prepare(&variable)?;
+            let mut dev = dev::Dev::prepare(&variable)?;
             let loaded = dev.adapt(config::load(&options.config, &variable, Unset::Dev)?)?;
             run(loaded, Some(dev), &log).await
         }

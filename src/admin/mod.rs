@@ -21,6 +21,7 @@ mod mask;
 pub mod server;
 mod view;
 
+use self::dev_sink::DevSink;
 pub use auth::Access;
 
 /// The admin listener.
@@ -51,7 +52,7 @@ pub struct Admin {
     /// Whether the gateway is stopping.
     pub draining: watch::Receiver<bool>,
     /// Where `serve --dev` sends everything.
-    pub sink: Option<dev_sink::DevSink>,
+    pub sink: Option<DevSink>,
 }
 
 /// A request, read whole.
@@ -111,10 +112,11 @@ impl Admin {
         if let Err(problem) = self.access.check_host(&request.headers, local) {
             return Reply::problem(&problem);
         }
-        match (path, &self.sink) {
-            ("/metrics", _) if is_read => return self.metrics_text().await,
-            (path, Some(sink)) if path.starts_with(dev_sink::PREFIX) => return sink.answer(&request, self.clock.now()),
-            _ => {}
+        if path == "/metrics" && is_read {
+            return self.metrics_text().await;
+        }
+        if let (Some(sink), Some(place)) = (&self.sink, DevSink::place(path)) {
+            return sink.answer(place, &request, self.clock.now());
         }
         let Some(call) = path.strip_prefix("/api/v1/") else {
             return Reply::problem(&Problem::new(404, "Not found", "There is nothing at this path; the API is under /api/v1/."));

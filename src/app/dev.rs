@@ -6,7 +6,10 @@ use crate::{
     store,
 };
 use http::Uri;
-use std::net::SocketAddr;
+use std::{
+    io::{self, Write},
+    net::SocketAddr,
+};
 use tempfile::TempDir;
 
 /// Why `--dev` is refused.
@@ -25,7 +28,7 @@ pub enum DevRefused {
     },
     /// There is no place for its data.
     #[error("without a temporary folder: {0}")]
-    Folder(#[from] std::io::Error),
+    Folder(#[from] io::Error),
 }
 
 /// What `--dev` brings along. Its data goes when it is dropped.
@@ -33,6 +36,8 @@ pub enum DevRefused {
 pub struct Dev {
     folder: TempDir,
     token: Option<Secret>,
+    /// The addresses that the rules file names.
+    wanted: Vec<SocketAddr>,
 }
 
 impl Dev {
@@ -43,7 +48,7 @@ impl Dev {
             return Err(DevRefused::Production);
         }
         let token = variable("HOOKGATE_ADMIN_TOKEN").filter(|token| !token.is_empty()).map(Secret::new);
-        Ok(Self { folder: tempfile::Builder::new().prefix("hookgate-dev-").tempdir()?, token })
+        Ok(Self { folder: tempfile::Builder::new().prefix("hookgate-dev-").tempdir()?, token, wanted: Vec::new() })
     }
 
     /// The token that the command line will use, so that it need not look into the temporary folder.
@@ -52,29 +57,38 @@ impl Dev {
     }
 
     /// Puts the data into the temporary folder; refuses addresses that others can reach.
-    pub fn adapt(&self, mut loaded: Loaded) -> Result<Loaded, DevRefused> {
+    ///
+    /// # Errors
+    /// An address is not loopback.
+    pub fn adapt(&mut self, mut loaded: Loaded) -> Result<Loaded, DevRefused> {
         let config = &mut loaded.config;
         for (address, key) in [(config.listen, "server.listen"), (config.admin.listen, "server.admin")] {
             if !address.ip().is_loopback() {
                 return Err(DevRefused::NotLoopback { address, key });
             }
+            self.wanted.push(address);
         }
         config.store.path = self.folder.path().join("data");
         Ok(loaded)
     }
 
-    /// Says where everything is.
+    /// Says where everything is. Where nobody can hear it, it is lost.
     pub fn announce(&self, config: &Config) {
-        eprintln!("hookgate --dev: every destination is replaced by a sink, unset secrets are `test-hmac-key`");
-        for source in &config.sources {
-            eprintln!("  webhooks  POST http://{}{}", config.listen, source.receive.path);
+        let (public, admin, data) = (config.listen, config.admin.listen, config.store.path.display());
+        let mut lines = vec!["hookgate --dev: every destination is replaced by a sink, unset secrets are `test-hmac-key`".to_owned()];
+        for (wanted, taken) in self.wanted.iter().zip([public, admin]) {
+            if wanted.port() != 0 && wanted.port() != taken.port() {
+                lines.push(format!("  port {} is in use: {} is taken instead", wanted.port(), taken.port()));
+            }
         }
-        eprintln!("  arrived        http://{}/dev/sink", config.admin.listen);
-        eprintln!("  metrics        http://{}/metrics", config.admin.listen);
-        if self.token.is_none() {
-            eprintln!("  API token      in {}", config.store.path.join(store::token::TOKEN_FILE).display());
+        lines.extend(config.sources.iter().map(|source| format!("  webhooks  POST http://{public}{}", source.receive.path)));
+        lines.push(format!("  arrived        http://{admin}/dev/sink"));
+        lines.push(format!("  metrics        http://{admin}/metrics"));
+        if self.token.is_none() && config.admin.token.is_none() {
+            lines.push(format!("  API token      in {data}/{}", store::token::TOKEN_FILE));
         }
-        eprintln!("  data           {} (removed at the end)", config.store.path.display());
+        lines.push(format!("  data           {data} (removed at the end)\n"));
+        drop(io::stderr().write_all(lines.join("\n").as_bytes()));
     }
 }
 

@@ -1,6 +1,10 @@
 //! `hookgate serve`: runs the gateway.
 
-use super::{Exit, config_file::ConfigFile, streams::Colours};
+use super::{
+    Exit,
+    config_file::ConfigFile,
+    streams::{Colours, tell},
+};
 use crate::{
     app::{self, ServeError, ServeOptions},
     log::Format,
@@ -20,7 +24,8 @@ pub struct Serve {
 }
 
 const EXAMPLES: &str = "\
-Ends with 78 when the configuration is wrong; all its problems are listed, as `check` lists them.
+Ends with 0 once it was told to stop, 2 where --dev must not be used, 78 when the configuration is wrong (all its
+problems are listed, as `check` lists them), and 1 when anything else keeps it from running.
 
 Examples:
   hookgate serve --dev --config rules.example.yaml
@@ -34,6 +39,11 @@ impl Serve {
             Ok(()) => Ok(Exit::Ok),
             // Told as it is, not as the cause of something else: its problems are a list.
             Err(ServeError::Config(error)) => Err(error.into()),
+            // The rules file may be right: it is `--dev` that does not fit.
+            Err(error @ ServeError::Dev(_)) => {
+                tell(format_args!("error: {error}"));
+                Ok(Exit::Usage)
+            }
             Err(error) => Err(error.into()),
         }
     }

@@ -9,6 +9,8 @@ mod crash;
 mod deliver;
 mod deliver_log;
 mod destination;
+mod dev;
+mod docs;
 mod front_door;
 mod imports;
 mod limits;

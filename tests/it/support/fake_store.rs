@@ -59,8 +59,11 @@ impl FakeStore {
 
     /// Stores an event for these destinations, as rows that wait to be leased.
     pub fn add(&self, destinations: &[&str], body: &[u8]) -> Seq {
+        self.insert(&mut self.state(), destinations, body)
+    }
+
+    fn insert(&self, state: &mut State, destinations: &[&str], body: &[u8]) -> Seq {
         let now = self.clock.now();
-        let mut state = self.state();
         state.last += 1;
         let seq = Seq(state.last);
         let event = Arc::new(Accepted {
@@ -82,8 +85,8 @@ impl FakeStore {
 
     /// Stores an event and leases its deliveries with their bodies, as `append` does.
     pub fn accept(&self, destinations: &[&str], body: &[u8]) -> Vec<Lease> {
-        let seq = self.add(destinations, body);
         let mut state = self.state();
+        let seq = self.insert(&mut state, destinations, body);
         let lease = |destination: &&str| {
             let name = Name::unchecked(destination);
             let row = state.rows.get_mut(&(name.clone(), seq)).unwrap();
@@ -223,6 +226,10 @@ impl Store for FakeStore {
 
     fn retry(&self, _: EventId, _: Option<Name>) -> Answer<'_, Option<Retried>> {
         not_for_lanes("retry")
+    }
+
+    fn serve(&self, _: Vec<Name>) -> Answer<'_, ()> {
+        not_for_lanes("serve")
     }
 
     fn expire(&self) -> Answer<'_, Expired> {
