@@ -71,6 +71,9 @@ pub enum ServeError {
 const EXPIRE_EVERY: Duration = Duration::from_secs(60);
 const EXPIRE_PAUSE: Duration = Duration::from_millis(20);
 
+/// How long the start waits for deliveries that are parked or taken up again; a great many go on beside the rest.
+const SERVE_WAIT: Duration = Duration::from_secs(1);
+
 /// Runs the gateway until it is told to stop, by SIGTERM or SIGINT. A second signal ends it at once.
 ///
 /// # Errors
@@ -115,7 +118,17 @@ async fn run(loaded: Loaded, dev: Option<dev::Dev>, log: &Log) -> Result<(), Ser
         dev::replace_destinations(&mut config);
     }
 
+    let mut serving = tasks::spawn(serve_only(Arc::clone(&store), names.clone()));
+    let is_served = tokio::time::timeout(SERVE_WAIT, &mut serving).await.is_ok();
     let lanes = Lanes::start(lanes(&config), Arc::clone(&store), clock.clone(), Arc::clone(&metrics));
+    if !is_served {
+        let (lanes, names) = (Arc::clone(&lanes), names.clone());
+        tasks::spawn(async move {
+            if serving.await.is_ok() {
+                names.iter().for_each(|name| lanes.wake(name));
+            }
+        });
+    }
     let (draining, is_draining) = watch::channel(false);
     let (stage, stages) = watch::channel(Stage::Open);
     let admin = Arc::new(Admin {
@@ -197,6 +210,14 @@ fn listen(address: &mut SocketAddr, key: &'static str, dev: bool) -> Result<TcpL
     let listener = bound.map_err(|cause| ServeError::Listen { address: *address, key, cause })?;
     *address = listener.local_addr()?;
     Ok(listener)
+}
+
+/// Tells the store which destinations there are: what waits for any other is parked.
+async fn serve_only(store: Arc<dyn Store>, destinations: Vec<Name>) {
+    match store.serve(destinations).await {
+        Ok(()) | Err(StoreError::Closed) => {}
+        Err(error) => tracing::error!(%error, "what waits for removed destinations could not all be parked"),
+    }
 }
 
 async fn expire(store: Arc<dyn Store>) {

@@ -7,7 +7,12 @@ use crate::domain::{
     name::Name,
 };
 use prometheus::{Encoder, Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder};
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    mem,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 mod register;
 
@@ -57,6 +62,8 @@ pub struct Metrics {
     sources: HashMap<Name, SourceMetrics>,
     destinations: HashMap<Name, DestinationMetrics>,
     rules: HashMap<Name, IntCounter>,
+    queue: IntGaugeVec,
+    removed: Mutex<HashSet<Name>>,
     events: IntCounterVec,
     quarantined: IntGaugeVec,
     held: IntGauge,
@@ -145,6 +152,15 @@ impl Metrics {
             for reason in Reason::ALL {
                 self.set_quarantined(source, reason, 0);
             }
+        }
+    }
+
+    /// How many deliveries are parked, by destinations that the rules file no longer has. One that is not named any more gets 0.
+    pub fn set_parked(&self, parked: &HashMap<Name, u64>) {
+        let names: HashSet<_> = parked.keys().cloned().collect();
+        let before = mem::replace(&mut *self.removed.lock().unwrap_or_else(PoisonError::into_inner), names);
+        for name in before.iter().chain(parked.keys()) {
+            self.queue.with_label_values(&[&**name, "parked"]).set(gauge(parked.get(name).copied().unwrap_or(0)));
         }
     }
 

@@ -61,6 +61,10 @@ impl Admin {
         let code = match (retried.due.is_empty(), retried.in_flight.is_empty()) {
             (false, _) => 200,
             (true, false) => 202,
+            (true, true) if !retried.removed.is_empty() => {
+                let detail = format!("Its deliveries go to {}, which the rules file no longer has.", retried.removed.join(", "));
+                return Err(Problem::new(409, "Nothing to retry", detail));
+            }
             (true, true) => {
                 let of = destination.map(|name| format!(" to {name:?}")).unwrap_or_default();
                 let detail = format!("The event has no delivery{of} that is dead or waiting.");

@@ -37,9 +37,12 @@ impl Admin {
                     metrics.set_queue(Queue { in_flight, ..Queue::default() }, 0, std::time::Duration::ZERO);
                     continue;
                 };
-                let queue = Queue { ready: stats.ready.saturating_sub(in_flight), retrying: stats.retrying, in_flight, parked: 0 };
+                let queue =
+                    Queue { ready: stats.ready.saturating_sub(in_flight), retrying: stats.retrying, in_flight, parked: stats.parked };
                 metrics.set_queue(queue, stats.dead, stats.oldest.map(|oldest| now.since(oldest)).unwrap_or_default());
             }
+            let removed = stats.destinations.iter().filter(|stats| stats.parked > 0 && !self.destinations.contains(&stats.destination));
+            self.metrics.set_parked(&removed.map(|stats| (stats.destination.clone(), stats.parked)).collect());
         }
         let body = self.metrics.render().into();
         Reply { code: 200, content_type: "text/plain; version=0.0.4; charset=utf-8", body, header: None }

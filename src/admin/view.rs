@@ -4,7 +4,7 @@ use super::mask;
 use crate::{
     deliver::LaneState,
     domain::{attempt::Attempt, clock::Timestamp, event::Verdict, json::Document, name::Name, plan::Routing},
-    store::{DeliverySummary, EventDetail, EventSummary, Page, Stats},
+    store::{DeliverySummary, DestinationStats, EventDetail, EventSummary, Page, Stats},
 };
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -28,23 +28,40 @@ pub fn detail(event: &EventDetail, body: Option<&Bytes>) -> Value {
     view
 }
 
-/// The destinations with what waits for them.
+/// The destinations with what waits for them; then those that the rules file no longer has, with what is parked.
 pub fn destinations(lanes: &[LaneState], stats: &Stats, now: Timestamp) -> Value {
     let view = |lane: &LaneState| {
         let stats = stats.destinations.iter().find(|stats| stats.destination == lane.destination);
-        let count = |of: fn(&crate::store::DestinationStats) -> u64| stats.map_or(0, of);
+        let count = |of: fn(&DestinationStats) -> u64| stats.map_or(0, of);
         json!({
             "destination": lane.destination,
+            "removed": false,
             "paused": lane.paused,
             "ready": count(|stats| stats.ready).saturating_sub(lane.in_flight as u64),
             "retrying": count(|stats| stats.retrying),
             "in_flight": lane.in_flight,
             "dead": count(|stats| stats.dead),
+            "parked": count(|stats| stats.parked),
             "oldest_age_seconds": stats.and_then(|stats| stats.oldest).map(|oldest| now.since(oldest).as_secs()),
             "latency_ms": lane.latency_ms,
         })
     };
-    json!({ "destinations": lanes.iter().map(view).collect::<Vec<_>>() })
+    let is_removed = |stats: &&DestinationStats| stats.parked > 0 && lanes.iter().all(|lane| lane.destination != stats.destination);
+    let removed = stats.destinations.iter().filter(is_removed).map(|stats| {
+        json!({
+            "destination": stats.destination,
+            "removed": true,
+            "paused": null,
+            "ready": stats.ready,
+            "retrying": stats.retrying,
+            "in_flight": 0,
+            "dead": stats.dead,
+            "parked": stats.parked,
+            "oldest_age_seconds": stats.oldest.map(|oldest| now.since(oldest).as_secs()),
+            "latency_ms": null,
+        })
+    });
+    json!({ "destinations": lanes.iter().map(view).chain(removed).collect::<Vec<_>>() })
 }
 
 fn summary(event: &EventSummary) -> Value {

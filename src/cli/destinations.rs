@@ -40,9 +40,14 @@ impl Destinations {
 }
 
 fn table(found: &Value) -> Table {
-    let mut table = Table::new(["DESTINATION", "READY", "RETRYING", "IN FLIGHT", "DEAD", "OLDEST", "LATENCY", "PAUSED"]);
+    let mut table = Table::new(["DESTINATION", "READY", "RETRYING", "IN FLIGHT", "DEAD", "PARKED", "OLDEST", "LATENCY", "PAUSED"]);
     for lane in found["destinations"].as_array().into_iter().flatten() {
-        let paused = lane["paused"].as_bool().map_or("-", |is_paused| if is_paused { "yes" } else { "no" });
+        let paused = match (lane["removed"].as_bool(), lane["paused"].as_bool()) {
+            (Some(true), _) => "removed",
+            (_, Some(true)) => "yes",
+            (_, Some(false)) => "no",
+            (_, None) => "-",
+        };
         let oldest = lane["oldest_age_seconds"].as_f64().map(|seconds| show_duration(Duration::from_secs(seconds.max(0.0) as u64)));
         let latency = lane["latency_ms"].as_f64().map(|millis| format!("{millis} ms"));
         table.row([
@@ -51,6 +56,7 @@ fn table(found: &Value) -> Table {
             Cell::of(lane, "retrying"),
             Cell::of(lane, "in_flight"),
             Cell::of(lane, "dead"),
+            Cell::of(lane, "parked"),
             Cell::text(&oldest.unwrap_or_default()),
             Cell::text(&latency.unwrap_or_default()),
             Cell::text(paused),

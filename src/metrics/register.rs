@@ -3,7 +3,7 @@
 use super::{DestinationMetrics, Labels, Metrics, Outcome, STORE_OPERATIONS, SourceMetrics};
 use crate::domain::{attempt::AttemptResult, event::Reason, name::Name};
 use prometheus::{GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Mutex};
 
 const REQUEST_BUCKETS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0];
 const BODY_BUCKETS: &[f64] = &[256.0, 1024.0, 4096.0, 16384.0, 65536.0, 262_144.0, 1_048_576.0];
@@ -73,9 +73,12 @@ impl Builder {
         for operation in STORE_OPERATIONS {
             store_errors.with_label_values(&[operation]);
         }
+        let queue = self.gauges("hookgate_queue_deliveries", "Deliveries that are not at their end.", &["destination", "state"]);
         Metrics {
             sources: self.sources(&labels.sources),
-            destinations: self.destinations(&labels.destinations),
+            destinations: self.destinations(&labels.destinations, &queue),
+            queue,
+            removed: Mutex::default(),
             rules: labels.rules.iter().map(|rule| (rule.clone(), matches.with_label_values(&[&**rule]))).collect(),
             events: self.counters(
                 "hookgate_events_total",
@@ -135,7 +138,7 @@ impl Builder {
         names.iter().map(|name| (name.clone(), of(name))).collect()
     }
 
-    fn destinations(&self, names: &[Name]) -> HashMap<Name, DestinationMetrics> {
+    fn destinations(&self, names: &[Name], queue: &IntGaugeVec) -> HashMap<Name, DestinationMetrics> {
         let deliveries = self.counters("hookgate_deliveries_total", "Deliveries that came to an end.", &["destination", "outcome"]);
         let attempts = self.counters("hookgate_delivery_attempts_total", "Attempts by what came of them.", &["destination", "result"]);
         let duration =
@@ -146,7 +149,6 @@ impl Builder {
             LAG_BUCKETS,
             &["destination"],
         );
-        let queue = self.gauges("hookgate_queue_deliveries", "Deliveries that are not at their end.", &["destination", "state"]);
         let oldest = self.seconds(
             "hookgate_queue_oldest_age_seconds",
             "Age of the oldest event that still waits for this destination.",

@@ -65,6 +65,14 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// `None`: no such event. A lane that is told by [`Retried::due`] has to ask for leases.
     fn retry(&self, id: EventId, destination: Option<Name>) -> Answer<'_, Option<Retried>>;
 
+    /// Says which destinations the rules file has; until it is said, all are taken to be there. From then on deliveries to
+    /// any other are [`DeliveryStatus::Parked`] instead of waiting: seen, counted apart, not leased, and removed after
+    /// [`Settings::keep_unresolved`]. Those to a destination that is there again wait, due now, in their order, with their
+    /// attempts and run as they were; its lane has to ask for leases. Leases that are out end by their settlement.
+    /// Resolves when all that is durable. Much of it is done in small steps, and events come in between them; who drops
+    /// the call in the middle leaves the rest to the next one.
+    fn serve(&self, destinations: Vec<Name>) -> Answer<'_, ()>;
+
     /// Removes a small step of what is older than the settings say.
     fn expire(&self) -> Answer<'_, Expired>;
 
@@ -94,7 +102,7 @@ pub enum Appended {
     Stored {
         /// Its key.
         seq: Seq,
-        /// Its deliveries, to be attempted by the caller.
+        /// Its deliveries, to be attempted by the caller. One whose destination is not served is parked.
         leases: Vec<Lease>,
         /// Destinations whose delivery waits in the store, since their window is full.
         deferred: Vec<Name>,
@@ -127,6 +135,8 @@ pub struct Retried {
     pub due: Vec<Name>,
     /// Destinations whose delivery is being attempted right now: no second attempt is started.
     pub in_flight: Vec<Name>,
+    /// Destinations whose delivery is parked or dead, and not due, since the rules file no longer has them.
+    pub removed: Vec<Name>,
 }
 
 /// An event as lists show it.
@@ -293,7 +303,9 @@ pub struct DestinationStats {
     pub retrying: u64,
     /// Given up.
     pub dead: u64,
-    /// When the oldest event that is not delivered or given up was received.
+    /// Not tried, since the rules file no longer has the destination.
+    pub parked: u64,
+    /// When the oldest event that is ready, retrying or being attempted was received.
     pub oldest: Option<Timestamp>,
 }
 

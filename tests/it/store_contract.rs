@@ -37,6 +37,7 @@ mod accepting;
 mod delivering;
 mod finding;
 mod model;
+mod parking;
 mod removing;
 
 /// What opening gives.

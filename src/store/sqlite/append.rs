@@ -140,6 +140,10 @@ impl Work<'_> {
         let mut deferred = Vec::new();
         for target in &plan.targets {
             let destination = self.shared.names.id(self.connection, &target.destination)?;
+            if !self.book.serves(&target.destination) {
+                self.park_in_row(seq, destination)?;
+                continue;
+            }
             let more = self.draft.leased.get(&destination).map_or(0, Vec::len);
             if self.draft.backlog.contains(&destination) || self.shared.lanes().is_full(destination, more) {
                 self.wait_in_row(seq, destination)?;

@@ -2,6 +2,7 @@
 //! A draft is thrown away with its transaction, and taken over after its commit.
 
 use super::{filter::Filter, lanes::Kept, shared::Shared};
+use crate::domain::name::Name;
 use rusqlite::{Connection, Result};
 use std::{
     collections::{BTreeMap, HashMap, HashSet, VecDeque},
@@ -85,6 +86,8 @@ pub(super) struct Book {
     pub(super) filter: Filter,
     /// Whether the filter has all signatures of the index.
     pub(super) is_complete: bool,
+    /// The destinations of the rules file; `None`: nobody has said.
+    pub(super) served: Option<HashSet<Name>>,
     /// Events from `low_seq` on, with the number of their destinations that have no row.
     tracked: VecDeque<(i64, usize)>,
 }
@@ -129,6 +132,11 @@ impl Book {
         state.low_seq = self.low_seq();
         state.time = now.max(state.time);
         Draft { state, last_seq: self.last_seq, ..Draft::default() }
+    }
+
+    /// Whether deliveries to that destination are tried.
+    pub(super) fn serves(&self, destination: &str) -> bool {
+        self.served.as_ref().is_none_or(|served| served.contains(destination))
     }
 
     /// All committed events below have rows for all their destinations.

@@ -49,6 +49,12 @@ impl Lanes {
         self.0.iter().filter(|(_, lane)| lacking(lane)).map(|(destination, _)| *destination).collect()
     }
 
+    /// The events of a destination's leases without a row.
+    pub(super) fn lacking_row(&self, destination: i64) -> Vec<i64> {
+        let leases = self.0.get(&destination).map(|lane| &lane.leases);
+        leases.into_iter().flatten().filter(|(_, kept)| **kept == Kept::InPlan).map(|(seq, _)| *seq).collect()
+    }
+
     /// Per destination that has any: leases without a row, and the oldest of them.
     pub(super) fn in_plan(&self) -> Vec<(i64, u64, i64)> {
         let of = |(destination, lane): (&i64, &Lane)| {

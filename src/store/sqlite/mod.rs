@@ -1,7 +1,7 @@
 //! The embedded engine: SQLite in a lean shape. This file is the handle; `writer` is where its commands go.
 //!
-//! `start` opens a folder; `writer` commits groups of `append` and `settle`, and does `lease`, `retry`, `expire` and
-//! `index` between them; `read`, `search` and `stats` run beside it. `book` and `lanes` are what the writer keeps in memory.
+//! `start` opens a folder; `writer` commits groups of `append` and `settle`, and does `lease`, `retry`, `expire`,
+//! `park` and `index` between them; `read`, `search` and `stats` run beside it. `book` and `lanes` are what the writer keeps in memory.
 
 use super::{Answer, Appended, EventDetail, Expired, Leased, NewEvent, Page, Query, Retried, Settings, Stats, Store, StoreError};
 use crate::{
@@ -35,6 +35,7 @@ mod index;
 mod lanes;
 mod lease;
 mod names;
+mod park;
 mod read;
 mod readers;
 mod rebuild;
@@ -156,6 +157,14 @@ impl Store for Sqlite {
 
     fn retry(&self, id: EventId, destination: Option<Name>) -> Answer<'_, Option<Retried>> {
         Box::pin(self.ask(move |reply| Command::Retry(id, destination, reply)))
+    }
+
+    fn serve(&self, destinations: Vec<Name>) -> Answer<'_, ()> {
+        Box::pin(async move {
+            self.send(Command::Serve(destinations)).await?;
+            while self.ask(Command::Park).await? {}
+            Ok(())
+        })
     }
 
     fn expire(&self) -> Answer<'_, Expired> {

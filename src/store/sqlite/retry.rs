@@ -21,6 +21,10 @@ impl Work<'_> {
             }
             if self.shared.lanes().leased(seq, destination).is_some() {
                 retried.in_flight.push(name);
+            } else if !self.book.serves(&name) {
+                if self.is_open(seq, destination)? {
+                    retried.removed.push(name);
+                }
             } else if self.is_open(seq, destination)? {
                 self.wait_in_row(seq, destination)?;
                 self.connection.prepare_cached(AGAIN)?.execute((seq, destination, self.now))?;
@@ -31,13 +35,13 @@ impl Work<'_> {
         Ok(Some(retried))
     }
 
-    /// Whether a delivery waits or was given up.
+    /// Whether a delivery waits, is parked, or was given up.
     fn is_open(&self, seq: i64, destination: i64) -> Result<bool> {
         let sql = "SELECT status FROM delivery WHERE seq = ?1 AND destination = ?2";
         let code = self.connection.prepare_cached(sql)?.query_row((seq, destination), |row| row.get(0)).optional()?;
         Ok(match code.map(rows::status).transpose()? {
-            None | Some(DeliveryStatus::Waiting | DeliveryStatus::Retrying | DeliveryStatus::Dead) => true,
-            Some(DeliveryStatus::Delivered | DeliveryStatus::Parked | DeliveryStatus::Discarded) => false,
+            None | Some(DeliveryStatus::Waiting | DeliveryStatus::Retrying | DeliveryStatus::Dead | DeliveryStatus::Parked) => true,
+            Some(DeliveryStatus::Delivered | DeliveryStatus::Discarded) => false,
         })
     }
 }

@@ -60,8 +60,9 @@ CREATE TABLE delivery (
     PRIMARY KEY (seq, destination)
 ) WITHOUT ROWID;
 CREATE INDEX pending ON delivery (destination, due_at, seq) WHERE status <= 1;
-CREATE INDEX waiting ON delivery (seq) WHERE status <= 1;
+CREATE INDEX waiting ON delivery (seq) WHERE status IN (0, 1, 4);
 CREATE INDEX dead ON delivery (seq, destination) WHERE status = 3;
+CREATE INDEX parked ON delivery (destination, seq) WHERE status = 4;
 CREATE TABLE attempt (
     seq INTEGER NOT NULL,
     destination INTEGER NOT NULL,

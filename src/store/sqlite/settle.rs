@@ -46,13 +46,20 @@ impl Work<'_> {
         };
         let attempt = &settlement.attempt;
         if kept == Kept::InRow {
+            if !self.has_row(seq, destination)? {
+                // It was parked under its lease, and its event removed since: nobody asks what came of it.
+                self.draft.freed.insert((seq, destination));
+                return Ok(());
+            }
             self.connection.prepare_cached(KEEP_EARLIER)?.execute((seq, destination, attempt.number))?;
         }
         let status = match settlement.next {
             Next::Delivered => DeliveryStatus::Delivered,
+            Next::RetryAt(_) if !self.book.serves(&settlement.destination) => DeliveryStatus::Parked,
             Next::RetryAt(_) => DeliveryStatus::Retrying,
             Next::Dead => DeliveryStatus::Dead,
         };
+        let due_at = due_at.filter(|_| status == DeliveryStatus::Retrying);
         let response = attempt.response.as_deref().filter(|_| settlement.next != Next::Delivered);
         self.connection.prepare_cached(WRITE)?.execute(rusqlite::params![
             seq,
@@ -70,23 +77,29 @@ impl Work<'_> {
             attempt.error.as_deref(),
         ])?;
         match due_at {
-            Some(due_at) => self.draft.pending.push((destination, *due_at, seq)),
-            // Removal has passed this event while it waited.
-            None if seq < self.draft.state.finished_cursor.max(self.draft.state.unresolved_cursor) => {
-                self.connection.prepare_cached("INSERT OR IGNORE INTO overdue VALUES (?1)")?.execute([seq])?;
-            }
-            None => {}
+            Some(due_at) => self.draft.pending.push((destination, due_at, seq)),
+            None => self.waits_no_more(seq)?,
         }
         self.draft.freed.insert((seq, destination));
         Ok(())
     }
 
+    /// Lets removal look at an event again that it passed while it waited.
+    pub(super) fn waits_no_more(&self, seq: i64) -> Result<()> {
+        if seq < self.draft.state.finished_cursor.max(self.draft.state.unresolved_cursor) {
+            self.connection.prepare_cached("INSERT OR IGNORE INTO overdue VALUES (?1)")?.execute([seq])?;
+        }
+        Ok(())
+    }
+
     /// Ends a lease that nobody works on: the delivery waits in a row again.
     pub(super) fn give_back(&mut self, seq: Seq, destination: &Name) -> Result<()> {
+        let is_served = self.book.serves(destination);
         let Some((destination, kept)) = self.leased(seq.0, destination) else {
             return Ok(());
         };
         match kept {
+            Kept::InPlan if !is_served => self.park_in_row(seq.0, destination)?,
             Kept::InPlan => self.wait_in_row(seq.0, destination)?,
             Kept::InRow => {
                 self.draft.pending.push((destination, i64::MIN, seq.0));
@@ -95,6 +108,11 @@ impl Work<'_> {
         }
         self.draft.freed.insert((seq.0, destination));
         Ok(())
+    }
+
+    fn has_row(&self, seq: i64, destination: i64) -> Result<bool> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM delivery WHERE seq = ?1 AND destination = ?2)";
+        self.connection.prepare_cached(sql)?.query_row((seq, destination), |row| row.get(0))
     }
 
     fn leased(&self, seq: i64, destination: &Name) -> Option<(i64, Kept)> {

@@ -25,6 +25,7 @@ struct Count {
     ready: u64,
     retrying: u64,
     dead: u64,
+    parked: u64,
     oldest: Option<i64>,
 }
 
@@ -46,17 +47,25 @@ fn count(connection: &Connection, shared: &Shared, now: i64) -> Result<Stats> {
         count.retrying = later;
         count.oldest = Some(count.oldest.map_or(oldest, |seq| seq.min(oldest)));
     }
-    let sql = "SELECT destination, count(*) FROM delivery INDEXED BY dead WHERE status = 3 GROUP BY destination";
-    let mut statement = connection.prepare_cached(sql)?;
-    let mut found = statement.query([])?;
-    while let Some(row) = found.next()? {
-        counts.entry(shared.names.name(row.get(0)?)?).or_default().dead = rows::count(row, 1)?;
+    let dead = "SELECT destination, count(*) FROM delivery INDEXED BY dead WHERE status = 3 GROUP BY destination";
+    for (destination, dead) in by_destination(connection, dead)? {
+        counts.entry(shared.names.name(destination)?).or_default().dead = dead;
+    }
+    let parked = "SELECT destination, count(*) FROM delivery INDEXED BY parked WHERE status = 4 GROUP BY destination";
+    for (destination, parked) in by_destination(connection, parked)? {
+        counts.entry(shared.names.name(destination)?).or_default().parked = parked;
     }
     let destinations = counts.into_iter().map(|(destination, count)| {
         let oldest = count.oldest.map(|seq| received_at(connection, seq)).transpose()?.flatten();
-        Ok(DestinationStats { destination, ready: count.ready, retrying: count.retrying, dead: count.dead, oldest })
+        let Count { ready, retrying, dead, parked, .. } = count;
+        Ok(DestinationStats { destination, ready, retrying, dead, parked, oldest })
     });
     Ok(Stats { destinations: destinations.collect::<Result<_>>()?, quarantined: quarantined(connection, shared)?, ..Stats::default() })
+}
+
+fn by_destination(connection: &Connection, sql: &str) -> Result<Vec<(i64, u64)>> {
+    let mut statement = connection.prepare_cached(sql)?;
+    statement.query_map([], |row| Ok((row.get(0)?, rows::count(row, 1)?)))?.collect()
 }
 
 fn received_at(connection: &Connection, seq: i64) -> Result<Option<Timestamp>> {

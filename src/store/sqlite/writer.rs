@@ -38,6 +38,10 @@ pub(super) enum Command {
     Retry(EventId, Option<Name>, Reply<Option<Retried>>),
     /// See `Store::expire`.
     Expire(Reply<Expired>),
+    /// The first part of `Store::serve`: from now on these are served.
+    Serve(Vec<Name>),
+    /// A step of the rest; answers whether there is more to do.
+    Park(Reply<bool>),
 }
 
 /// The thread's own part of the engine.
@@ -117,7 +121,8 @@ impl Writer {
             match command {
                 Command::Append(new, reply) => appends.push((new, reply)),
                 Command::Settle(settlement) => self.settlements.push(*settlement),
-                Command::Lease(..) | Command::Retry(..) | Command::Expire(_) => others.push(command),
+                Command::Serve(destinations) => self.book.served = Some(destinations.into_iter().collect()),
+                Command::Lease(..) | Command::Retry(..) | Command::Expire(_) | Command::Park(_) => others.push(command),
             }
         }
         let now = self.shared.timeline.instant();
@@ -136,7 +141,8 @@ impl Writer {
                 Command::Lease(destination, max, reply) => self.lease(&destination, max, reply)?,
                 Command::Retry(id, only, reply) => self.retry(id, only.as_ref(), reply)?,
                 Command::Expire(reply) => self.expire(reply)?,
-                Command::Append(..) | Command::Settle(_) => {}
+                Command::Park(reply) => self.park_deliveries(reply)?,
+                Command::Append(..) | Command::Settle(_) | Command::Serve(_) => {}
             }
         }
         if self.book.recent.len() >= index::BATCH || self.index_at.is_some_and(|at| at <= now) {
@@ -190,6 +196,10 @@ impl Writer {
     }
 
     fn lease(&mut self, destination: &Name, max: usize, reply: Reply<Leased>) -> Result<(), Undone> {
+        if !self.book.serves(destination) {
+            shared::answer(&self.shared, reply, Leased::default());
+            return Ok(());
+        }
         let now = self.shared.timeline.now();
         let read = |connection| lease::lease(connection, &self.shared, destination, max, now);
         match self.connection.as_ref().map(read) {
@@ -214,6 +224,22 @@ impl Writer {
             Ok(retried) => {
                 // Whoever went away needs no answer, here as below.
                 let _ = reply.send(Ok(retried));
+            }
+            Err(Undone::Damaged(error)) => self.refuse(reply, error, "settle"),
+            Err(Undone::Closing) => return Err(Undone::Closing),
+        }
+        Ok(())
+    }
+
+    fn park_deliveries(&mut self, reply: Reply<bool>) -> Result<(), Undone> {
+        let step = match self.transact(Durability::Normal, "settle", |work| work.park()) {
+            // What the steps wrote is synced with the commit after the last of them.
+            Ok(false) => self.transact(Durability::Full, "settle", |_| Ok(false)),
+            step => step,
+        };
+        match step {
+            Ok(more) => {
+                let _ = reply.send(Ok(more));
             }
             Err(Undone::Damaged(error)) => self.refuse(reply, error, "settle"),
             Err(Undone::Closing) => return Err(Undone::Closing),

@@ -1,4 +1,4 @@
-//! Random walks through append, lease, settle, retry, restart and kill, against a plain map of what has to be true.
+//! Random walks through append, lease, settle, retry, serve, restart and kill, against a plain map of what has to be true.
 
 use super::*;
 use proptest::{prelude::*, test_runner::TestRunner};
@@ -12,6 +12,7 @@ enum Step {
     Lease(usize, usize),
     Settle(usize, u8),
     Retry(usize),
+    Serve(usize),
     Restart,
     Kill,
 }
@@ -24,10 +25,12 @@ enum Fate {
     Later,
     Done,
     Dead,
+    Parked,
 }
 
-#[derive(Default)]
 struct Model {
+    /// A bit for each destination.
+    served: usize,
     fates: BTreeMap<(usize, usize), Fate>,
     attempts: BTreeMap<(usize, usize), u32>,
     events: BTreeMap<usize, usize>,
@@ -40,6 +43,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => (0usize..3, 0usize..6).prop_map(|(destination, max)| Step::Lease(destination, max)),
         8 => (any::<usize>(), 0u8..4).prop_map(|(place, next)| Step::Settle(place, next)),
         2 => (0usize..40).prop_map(Step::Retry),
+        2 => (0usize..8).prop_map(Step::Serve),
         1 => Just(Step::Restart),
         1 => Just(Step::Kill),
     ];
@@ -58,6 +62,7 @@ impl Model {
             Step::Lease(destination, max) => self.lease(&open, destination, max).await,
             Step::Settle(at, next) => self.settle(&open, at, next).await,
             Step::Retry(number) => self.retry(&open, number).await,
+            Step::Serve(set) => self.serve(&open, set).await,
             Step::Restart => {
                 open.close().await.unwrap();
                 (*store, self.held) = (None, Vec::new());
@@ -76,8 +81,29 @@ impl Model {
         }
     }
 
+    fn serves(&self, place: usize) -> bool {
+        self.served >> place & 1 == 1
+    }
+
+    /// A new process has no leases, and nobody has told it what is served.
     fn lapse(&mut self) {
-        self.fates.values_mut().filter(|fate| **fate == Fate::Leased).for_each(|fate| *fate = Fate::Due);
+        let served = std::mem::replace(&mut self.served, 7);
+        for ((_, place), fate) in self.fates.iter_mut().filter(|(_, fate)| **fate == Fate::Leased) {
+            *fate = if served >> place & 1 == 1 { Fate::Due } else { Fate::Parked };
+        }
+    }
+
+    async fn serve(&mut self, store: &Arc<dyn Store>, set: usize) {
+        let names = (0..3).filter(|place| set >> place & 1 == 1).map(|place| name(DESTINATIONS[place]));
+        store.serve(names.collect()).await.unwrap();
+        self.served = set;
+        for ((_, place), fate) in &mut self.fates {
+            *fate = match (*fate, set >> place & 1 == 1) {
+                (Fate::Due | Fate::Later, false) => Fate::Parked,
+                (Fate::Parked, true) => Fate::Due,
+                (fate, _) => fate,
+            };
+        }
     }
 
     async fn append(&mut self, store: &Arc<dyn Store>, number: usize, set: usize) {
@@ -86,9 +112,9 @@ impl Model {
         match store.append(to(event(number), &names)).await.unwrap() {
             Appended::Stored { leases, deferred, .. } => {
                 assert!(self.events.insert(number, set).is_none(), "{number} was known");
-                assert_eq!(leases.len() + deferred.len(), chosen.len());
+                assert_eq!(leases.len() + deferred.len(), chosen.iter().filter(|place| self.serves(**place)).count());
                 for place in chosen {
-                    self.fates.insert((number, place), Fate::Due);
+                    self.fates.insert((number, place), if self.serves(place) { Fate::Due } else { Fate::Parked });
                 }
                 for lease in leases {
                     let key = (number, place(&lease));
@@ -121,12 +147,15 @@ impl Model {
             return;
         }
         let (key, lease) = self.held.swap_remove(at % self.held.len());
-        let (next, fate) = match next {
+        let (next, mut fate) = match next {
             0 => (Next::RetryAt(Timestamp::from_millis(0)), Fate::Due),
             1 => (Next::RetryAt(in_an_hour()), Fate::Later),
             2 => (Next::Dead, Fate::Dead),
             3.. => (Next::Delivered, Fate::Done),
         };
+        if matches!(next, Next::RetryAt(_)) && !self.serves(key.1) {
+            fate = Fate::Parked;
+        }
         store.settle(settlement(&lease, next)).await.unwrap();
         *self.attempts.entry(key).or_default() += 1;
         self.fates.insert(key, fate);
@@ -138,9 +167,12 @@ impl Model {
         for destination in retried.map(|retried| retried.due).unwrap_or_default() {
             let place = DESTINATIONS.iter().position(|text| **text == *destination).unwrap();
             let before = self.fates.insert((number, place), Fate::Due);
-            assert!(matches!(before, Some(Fate::Due | Fate::Later | Fate::Dead)), "{before:?}");
+            assert!(matches!(before, Some(Fate::Due | Fate::Later | Fate::Dead | Fate::Parked)) && self.serves(place), "{before:?}");
         }
-        assert!(!self.fates.iter().any(|((of, _), fate)| *of == number && matches!(fate, Fate::Later | Fate::Dead)));
+        let is_left = |((of, place), fate): (&(usize, usize), &Fate)| {
+            *of == number && self.serves(*place) && matches!(fate, Fate::Later | Fate::Dead | Fate::Parked)
+        };
+        assert!(!self.fates.iter().any(is_left));
     }
 
     /// Everything is as it has to be, at last.
@@ -158,7 +190,9 @@ impl Model {
                 let Some((status, attempts)) = found.get(key) else { return false };
                 let waits = matches!(status, DeliveryStatus::Waiting | DeliveryStatus::Retrying);
                 let fits = match fate {
+                    Fate::Leased if !self.serves(key.1) => *status == DeliveryStatus::Parked,
                     Fate::Leased | Fate::Due => waits,
+                    Fate::Parked => *status == DeliveryStatus::Parked,
                     Fate::Later => *status == DeliveryStatus::Retrying,
                     Fate::Done => *status == DeliveryStatus::Delivered,
                     Fate::Dead => *status == DeliveryStatus::Dead,
@@ -179,7 +213,8 @@ fn nothing_is_lost_on_any_walk() {
         runtime.block_on(async {
             let mut house = House::new(SQLITE);
             let mut store = Some(house.open());
-            let mut model = Model::default();
+            let mut model =
+                Model { served: 7, fates: BTreeMap::new(), attempts: BTreeMap::new(), events: BTreeMap::new(), held: Vec::new() };
             for step in steps {
                 model.step(&mut house, &mut store, step).await;
             }

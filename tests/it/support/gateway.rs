@@ -29,6 +29,7 @@ pub struct Gateway {
 /// The folder of a gateway: its rules file and its data; survives a restart.
 pub struct Home {
     folder: TempDir,
+    data: PathBuf,
 }
 
 type Log = Arc<Mutex<Vec<String>>>;
@@ -36,7 +37,18 @@ type Log = Arc<Mutex<Vec<String>>>;
 impl Home {
     /// With the part of the rules file that stories differ in; `server` and `store` are added.
     pub fn new(rules: &str) -> Self {
-        let home = Self { folder: tempfile::tempdir().expect("a temporary folder") };
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let data = folder.path().join("data");
+        Self::made(folder, data, rules)
+    }
+
+    /// With its data in a folder that is somebody else's.
+    pub fn with_data(data: PathBuf, rules: &str) -> Self {
+        Self::made(tempfile::tempdir().expect("a temporary folder"), data, rules)
+    }
+
+    fn made(folder: TempDir, data: PathBuf, rules: &str) -> Self {
+        let home = Self { folder, data };
         home.write(rules);
         home
     }
@@ -56,7 +68,7 @@ impl Home {
     }
 
     pub fn data(&self) -> PathBuf {
-        self.folder.path().join("data")
+        self.data.clone()
     }
 
     pub fn token(&self) -> String {
@@ -66,7 +78,17 @@ impl Home {
 
 /// The binary, without what the environment of the tests says about gateways.
 pub fn hookgate() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_hookgate"));
+    clean(Command::new(env!("CARGO_BIN_EXE_hookgate")))
+}
+
+/// The same, run by another program.
+pub fn hookgate_under(program: &str, arguments: &[&str]) -> Command {
+    let mut command = clean(Command::new(program));
+    command.args(arguments).arg(env!("CARGO_BIN_EXE_hookgate"));
+    command
+}
+
+fn clean(mut command: Command) -> Command {
     for name in ["HOOKGATE_CONFIG", "HOOKGATE_ADMIN", "HOOKGATE_ADMIN_TOKEN", "HOOKGATE_ENV"] {
         command.env_remove(name);
     }
@@ -163,8 +185,14 @@ impl Gateway {
 
     /// Tells it to stop, orderly.
     pub fn terminate(&self) {
-        let pid = rustix::process::Pid::from_raw(i32::try_from(self.child.id()).expect("a pid")).expect("not zero");
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("the gateway runs");
+        terminate(self.child.id());
+    }
+
+    /// Ends the program that traces it; it goes on without.
+    pub fn end_tracer(&self) {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("the gateway runs");
+        let tracer = status.lines().find_map(|line| line.strip_prefix("TracerPid:")).expect("the system tells it");
+        terminate(tracer.trim().parse().expect("a pid"));
     }
 
     /// Waits for its end.
@@ -193,9 +221,14 @@ impl Gateway {
     }
 
     fn take_home(&mut self) -> Home {
-        let empty = Home { folder: tempfile::tempdir().expect("a temporary folder") };
+        let empty = Home { folder: tempfile::tempdir().expect("a temporary folder"), data: PathBuf::new() };
         std::mem::replace(&mut self.home, empty)
     }
+}
+
+fn terminate(process: u32) {
+    let pid = rustix::process::Pid::from_raw(i32::try_from(process).expect("a pid")).expect("not zero");
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it runs");
 }
 
 impl Drop for Gateway {
