@@ -177,6 +177,34 @@ async fn a_damaged_row_holds_up_nobody_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_row_fails_only_who_needs_it_of_those_in_one_commit() {
+    let house = House::new(SQLITE);
+    let store = house.open();
+    let (_, leases, _) = stored(&store, to(event(1), &["orders"])).await;
+    from_outside(&house, "UPDATE event SET answer = 'two hundred'");
+    let holder = rusqlite::Connection::open(database(&house)).unwrap();
+    holder.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let append = |number: usize| {
+        let store = store.clone();
+        hookgate::tasks::spawn(async move { store.append(to(event(number), &["orders"])).await })
+    };
+    let first = append(2);
+    until("the writer is held up", || async { store.health().is_err() }).await;
+    // These are taken together when it goes on.
+    let (again, others) = (append(1), (3..10).map(append).collect::<Vec<_>>());
+    store.settle(settlement(&leases[0], Next::Delivered)).await.unwrap();
+    holder.execute_batch("ROLLBACK").unwrap();
+    drop(holder);
+    assert!(matches!(again.await.unwrap(), Err(StoreError::Failing(_))));
+    for stored in others.into_iter().chain([first]) {
+        assert!(matches!(stored.await.unwrap(), Ok(Appended::Stored { .. })));
+    }
+    let outside = rusqlite::Connection::open(database(&house)).unwrap();
+    let sql = "SELECT count(*) FROM delivery WHERE status = 2";
+    until("the settlement", || async { outside.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap() == 1 }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_is_held_from_outside_is_waited_for() {
     let house = House::new(SQLITE);
     let store = house.open();
@@ -258,4 +286,33 @@ async fn the_indexes_follow_within_a_second() {
     until("both have it", || async { connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap() == 2 }).await;
     assert_eq!(ids(&store, Query { session: Some("signature 1".into()), ..all() }).await, [event(1).id]);
     assert!(matches!(store.append(to(event(1), &[])).await.unwrap(), Appended::Duplicate { .. }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kill_while_events_are_indexed_leaves_each_to_be_found_once() {
+    const EVENTS: usize = 6_000;
+    let house = House::new(SQLITE);
+    let store = house.open();
+    let mut tasks = Vec::new();
+    for part in 0..100 {
+        let store = store.clone();
+        tasks.push(hookgate::tasks::spawn(async move {
+            for number in 0..EVENTS / 100 {
+                stored(&store, to(event(part * 1_000 + number), &[])).await;
+            }
+        }));
+    }
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let (house, store) = house.killed();
+    for number in [0, 1, 59, 50_007, 99_059] {
+        let session = Some(format!("signature {number}"));
+        assert_eq!(ids(&store, Query { session, ..all() }).await, [event(number).id]);
+        assert!(matches!(store.append(to(event(number), &[])).await.unwrap(), Appended::Duplicate { .. }));
+    }
+    store.close().await.unwrap();
+    let connection = rusqlite::Connection::open(database(&house)).unwrap();
+    let sql = "SELECT (SELECT count(*) FROM ids), (SELECT count(*) FROM event WHERE seq > (SELECT indexed_seq FROM state))";
+    assert_eq!(connection.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap(), (EVENTS as i64, 0));
 }

@@ -121,6 +121,9 @@ impl Work<'_> {
                 others.push(row.get(0)?);
             }
         }
+        // While they are being indexed some are in both.
+        others.sort_unstable();
+        others.dedup();
         let since = self.now.saturating_sub(DAY).saturating_mul(1 << 20);
         Ok(if others.is_empty() { Known::No } else { Known::Other(others.iter().filter(|seq| **seq >= since).count()) })
     }

@@ -78,9 +78,9 @@ pub(super) struct Book {
     pub(super) state: State,
     /// The key of the newest event.
     pub(super) last_seq: i64,
-    /// Ids that are not in the index yet, with their events.
+    /// Ids that are not all in the index yet, with their events.
     pub(super) recent: BTreeMap<(i64, i64), i64>,
-    /// Entries of the field index that are not in it yet.
+    /// Entries of the field index that are not all in it yet.
     pub(super) fields: Vec<(i64, i64)>,
     /// Signatures that may be in the index; asked only when `is_complete`.
     pub(super) filter: Filter,
@@ -115,8 +115,8 @@ pub(super) struct Draft {
     pub(super) backlog: HashSet<i64>,
     /// Leased deliveries that get a row.
     pub(super) spilled: Vec<(i64, i64)>,
-    /// Everything that was not indexed is.
-    pub(super) is_indexed: bool,
+    /// All events up to this one are in the indexes now.
+    pub(super) indexed: Option<i64>,
 }
 
 impl Book {
@@ -154,9 +154,9 @@ impl Book {
     pub(super) fn commit(&mut self, mut draft: Draft, shared: &Shared) {
         self.state = draft.state;
         self.last_seq = draft.last_seq;
-        if draft.is_indexed {
-            self.recent.clear();
-            self.fields.clear();
+        if let Some(upto) = draft.indexed {
+            self.recent.retain(|_, seq| *seq > upto);
+            self.fields.retain(|(_, seq)| *seq > upto);
         }
         draft.new.keys().for_each(|(signature, _)| self.filter.add(*signature));
         self.recent.extend(draft.new);

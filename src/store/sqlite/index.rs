@@ -1,30 +1,67 @@
-//! The indexes that are written behind, sorted, some thousand events at a time: ids, and the fields operators search by.
+//! The indexes that are written behind: ids, and the fields operators search by. Some thousand events are sorted at a time,
+//! and written in slices, between which events come in.
 
 use super::{book::Book, rows, work::Work};
 use rusqlite::{Connection, Result};
 use std::time::Duration;
 
-/// So many events are written to the indexes at once.
+/// So many events are sorted at once.
 pub(super) const BATCH: usize = 4_096;
 
 /// An event is in the indexes at most so long after it came.
 pub(super) const BEHIND: Duration = Duration::from_secs(1);
 
+/// So many entries are written in one transaction, some milliseconds for which events wait.
+const SLICE: usize = 256;
+
+/// The entries of all events up to one, in the order of their index: written from the front, in several transactions.
+/// A process that ends in between begins again, since the position moves with the last of them.
+#[derive(Debug)]
+pub(super) struct Indexing {
+    upto: i64,
+    ids: Vec<((i64, i64), i64)>,
+    fields: Vec<(i64, i64)>,
+    written: usize,
+}
+
+impl Indexing {
+    /// Of everything that is not indexed.
+    pub(super) fn start(book: &Book) -> Self {
+        let mut fields = book.fields.clone();
+        fields.sort_unstable();
+        let ids = book.recent.iter().map(|(id, seq)| (*id, *seq)).collect();
+        Self { upto: book.last_seq, ids, fields, written: 0 }
+    }
+
+    /// Where the next slice ends, which has room for what `events` bring: so indexing keeps up with what comes in.
+    pub(super) fn next(&self, events: usize) -> usize {
+        let end = self.ids.len() + self.fields.len();
+        self.written.saturating_add(events.saturating_mul(8).max(SLICE)).min(end)
+    }
+
+    /// Notes that everything before `end` is written; whether that is all.
+    pub(super) fn is_done(&mut self, end: usize) -> bool {
+        self.written = end;
+        end == self.ids.len() + self.fields.len()
+    }
+}
+
 impl Work<'_> {
-    /// Writes everything that is not indexed, and the position.
-    pub(super) fn index(&mut self) -> Result<()> {
+    /// Writes the entries before `end` that are not written; with the last one the position.
+    pub(super) fn index(&mut self, indexing: &Indexing, end: usize) -> Result<()> {
+        let Indexing { upto, ids, fields, written } = indexing;
         let mut insert = self.connection.prepare_cached("INSERT OR REPLACE INTO ids VALUES (?1, ?2, ?3)")?;
-        for ((signature, body), seq) in &self.book.recent {
+        for ((signature, body), seq) in ids.iter().take(end).skip(*written) {
             insert.execute((signature, body, seq))?;
         }
-        let mut fields = self.book.fields.clone();
-        fields.sort_unstable();
         let mut insert = self.connection.prepare_cached("INSERT OR IGNORE INTO field_index VALUES (?1, ?2)")?;
-        for entry in fields {
-            insert.execute(entry)?;
+        for entry in fields.iter().take(end.saturating_sub(ids.len())).skip(written.saturating_sub(ids.len())) {
+            insert.execute(*entry)?;
         }
-        self.draft.state.indexed_seq = self.book.last_seq;
-        self.draft.is_indexed = true;
+        if end == ids.len() + fields.len() {
+            self.draft.state.indexed_seq = *upto;
+            self.draft.indexed = Some(*upto);
+        }
         Ok(())
     }
 }

@@ -6,7 +6,8 @@ use super::{
     book::Book,
     expire::Keep,
     filter::Filter,
-    index, lease,
+    index::{self, Indexing},
+    lease,
     rebuild::Rebuild,
     schema,
     settle::Settled,
@@ -55,6 +56,7 @@ pub(super) struct Writer {
     settlements: Vec<Settled>,
     settle_at: Option<Instant>,
     index_at: Option<Instant>,
+    indexing: Option<Indexing>,
     expired_at: Instant,
     removed: u64,
     rebuild: Option<Rebuild>,
@@ -69,6 +71,7 @@ impl Writer {
             connection: Some(connection),
             durability: Durability::Full,
             index_at: (!book.recent.is_empty()).then_some(now),
+            indexing: None,
             book,
             keep,
             settlements: Vec::new(),
@@ -97,8 +100,8 @@ impl Writer {
             if is_idle && is_closing {
                 break;
             }
-            if is_idle {
-                self.park();
+            if is_idle && self.indexing.is_none() {
+                self.sleep();
             }
         }
         self.finish();
@@ -121,7 +124,11 @@ impl Writer {
             match command {
                 Command::Append(new, reply) => appends.push((new, reply)),
                 Command::Settle(settlement) => self.settlements.push(*settlement),
-                Command::Serve(destinations) => self.book.served = Some(destinations.into_iter().collect()),
+                Command::Serve(destinations) => {
+                    // What was settled before was settled under what was served before.
+                    self.settle()?;
+                    self.book.served = Some(destinations.into_iter().collect());
+                }
                 Command::Lease(..) | Command::Retry(..) | Command::Expire(_) | Command::Park(_) => others.push(command),
             }
         }
@@ -131,7 +138,8 @@ impl Writer {
         }
         self.take_filter();
         self.give_back()?;
-        if !appends.is_empty() {
+        let events = appends.len();
+        if events > 0 {
             self.append(appends)?;
         } else if !others.is_empty() || self.settlements.len() >= GROUP || self.settle_at.is_some_and(|at| at <= now) {
             self.settle()?;
@@ -141,25 +149,25 @@ impl Writer {
                 Command::Lease(destination, max, reply) => self.lease(&destination, max, reply)?,
                 Command::Retry(id, only, reply) => self.retry(id, only.as_ref(), reply)?,
                 Command::Expire(reply) => self.expire(reply)?,
-                Command::Park(reply) => self.park_deliveries(reply)?,
+                Command::Park(reply) => self.park(reply)?,
                 Command::Append(..) | Command::Settle(_) | Command::Serve(_) => {}
             }
         }
-        if self.book.recent.len() >= index::BATCH || self.index_at.is_some_and(|at| at <= now) {
-            self.index()?;
+        if self.indexing.is_some() || self.book.recent.len() >= index::BATCH || self.index_at.is_some_and(|at| at <= now) {
+            self.index(events)?;
         }
         Ok(())
     }
 
     /// Sleeps until there is a command, or something falls due.
-    fn park(&self) {
+    fn sleep(&self) {
         match self.settle_at.into_iter().chain(self.index_at).min() {
             Some(at) => thread::park_timeout(at.saturating_duration_since(self.shared.timeline.instant())),
             None => thread::park(),
         }
     }
 
-    fn append(&mut self, appends: Vec<(NewEvent, Reply<Appended>)>) -> Result<(), Undone> {
+    fn append(&mut self, mut appends: Vec<(NewEvent, Reply<Appended>)>) -> Result<(), Undone> {
         let settlements = mem::take(&mut self.settlements);
         let began = self.shared.timeline.instant();
         let placed = self.transact(Durability::Full, "append", |work| {
@@ -167,7 +175,21 @@ impl Writer {
             let placed = appends.iter().map(|(new, _)| work.append(new)).collect::<Result<Vec<Placed>>>()?;
             work.spill()?;
             Ok(placed)
-        })?;
+        });
+        let placed = match placed {
+            Ok(placed) => placed,
+            Err(Undone::Closing) => return Err(Undone::Closing),
+            Err(Undone::Damaged(error)) if settlements.is_empty() && appends.len() == 1 => {
+                appends.into_iter().for_each(|(_, reply)| self.refuse(reply, Arc::clone(&error), "append"));
+                return Ok(());
+            }
+            // One of them meets a damaged row: alone it fails alone.
+            Err(Undone::Damaged(_)) => {
+                self.settlements = settlements;
+                self.settle()?;
+                return appends.drain(..).try_for_each(|append| self.append(vec![append]));
+            }
+        };
         let now = self.shared.timeline.instant();
         self.shared.metrics.commit(now.saturating_duration_since(began), appends.len());
         self.settle_at = None;
@@ -184,7 +206,22 @@ impl Writer {
         if settlements.is_empty() {
             return Ok(());
         }
-        self.transact(Durability::Normal, "settle", |work| settlements.iter().try_for_each(|settlement| work.settle(settlement)))
+        match self.transact(Durability::Normal, "settle", |work| settlements.iter().try_for_each(|settlement| work.settle(settlement))) {
+            Err(Undone::Damaged(_)) => settlements.iter().try_for_each(|settlement| self.settle_alone(settlement)),
+            done => done,
+        }
+    }
+
+    /// One that meets a damaged row is left: its delivery is made again after a start.
+    fn settle_alone(&mut self, settlement: &Settled) -> Result<(), Undone> {
+        match self.transact(Durability::Normal, "settle", |work| work.settle(settlement)) {
+            Err(Undone::Damaged(error)) => {
+                self.shared.metrics.store_error("settle");
+                tracing::error!(%error, "an attempt is not recorded: the store holds a damaged row");
+                Ok(())
+            }
+            done => done,
+        }
     }
 
     fn give_back(&mut self) -> Result<(), Undone> {
@@ -231,7 +268,7 @@ impl Writer {
         Ok(())
     }
 
-    fn park_deliveries(&mut self, reply: Reply<bool>) -> Result<(), Undone> {
+    fn park(&mut self, reply: Reply<bool>) -> Result<(), Undone> {
         let step = match self.transact(Durability::Normal, "settle", |work| work.park()) {
             // What the steps wrote is synced with the commit after the last of them.
             Ok(false) => self.transact(Durability::Full, "settle", |_| Ok(false)),
@@ -253,9 +290,6 @@ impl Writer {
     }
 
     fn expire(&mut self, reply: Reply<Expired>) -> Result<(), Undone> {
-        if self.index_at.is_some_and(|at| at <= self.shared.timeline.instant()) {
-            self.index()?;
-        }
         let now = self.shared.timeline.instant();
         let ran = now.saturating_duration_since(self.expired_at);
         // Removal counts whole milliseconds: steps that follow closely would otherwise add up to nothing.
@@ -283,9 +317,21 @@ impl Writer {
         Ok(())
     }
 
-    fn index(&mut self) -> Result<(), Undone> {
-        self.index_at = None;
-        self.transact(Durability::Normal, "index", |work| work.index())
+    /// Writes a slice of what is not indexed, with room for what so many events bring.
+    fn index(&mut self, events: usize) -> Result<(), Undone> {
+        let mut indexing = match self.indexing.take() {
+            Some(indexing) => indexing,
+            None => {
+                self.index_at = None;
+                Indexing::start(&self.book)
+            }
+        };
+        let end = indexing.next(events);
+        self.transact(Durability::Normal, "index", |work| work.index(&indexing, end))?;
+        if !indexing.is_done(end) {
+            self.indexing = Some(indexing);
+        }
+        Ok(())
     }
 
     fn take_filter(&mut self) {
@@ -298,7 +344,10 @@ impl Writer {
 
     /// Writes what is still to be written.
     fn finish(&mut self) {
-        let rest = self.settle().and_then(|()| self.index());
+        let mut rest = self.settle();
+        while rest.is_ok() && (self.indexing.is_some() || !self.book.recent.is_empty()) {
+            rest = self.index(usize::MAX);
+        }
         drop(self.rebuild.take());
         let _closed = self.shared.readers.close();
         if let (Ok(()), Some(connection)) = (rest, self.connection.take())
