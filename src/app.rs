@@ -250,17 +250,23 @@ impl Dispatch for ToLanes {
 struct Signals {
     term: Signal,
     interrupt: Signal,
+    hangup: Signal,
 }
 
 impl Signals {
     fn new() -> io::Result<Self> {
-        Ok(Self { term: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        let [term, interrupt, hangup] = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()].map(signal);
+        Ok(Self { term: term?, interrupt: interrupt?, hangup: hangup? })
     }
 
+    /// The next one that stops the gateway. Who sends SIGHUP means a reload, and certainly no end.
     async fn next(&mut self) {
-        tokio::select! {
-            _ = self.term.recv() => {}
-            _ = self.interrupt.recv() => {}
+        loop {
+            tokio::select! {
+                _ = self.term.recv() => return,
+                _ = self.interrupt.recv() => return,
+                _ = self.hangup.recv() => tracing::warn!("SIGHUP: the rules file is not read again while running yet; restart to take it"),
+            }
         }
     }
 }

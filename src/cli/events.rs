@@ -69,7 +69,7 @@ impl Events {
             query = cursor.as_str().into_iter().fold(query, |query, cursor| query.with("cursor", cursor));
             let mut page = gateway.get(&query).await?;
             let Value::Array(more) = page["events"].take() else { anyhow::bail!("the answer has no list of events") };
-            let is_last = more.is_empty() || page["next"].is_null();
+            let is_last = page["next"].is_null();
             events.extend(more);
             cursor = page["next"].take();
             if is_last || events.len() >= limit {

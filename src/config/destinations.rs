@@ -1,16 +1,7 @@
 //! Checks `defaults` and `destinations`.
 
 use super::{
-    Destination,
-    diagnostics::Code,
-    interpolate::Value,
-    keys::not_yet,
-    raw,
-    retry::{self, retry},
-    sources::name,
-    text::quote,
-    tree::Scalar,
-    url,
+    Destination, diagnostics::Code, interpolate::Value, keys::not_yet, raw, retry::retry, sources::name, text::quote, tree::Scalar, url,
     values::Checks,
 };
 use crate::{
@@ -46,7 +37,7 @@ impl Defaults {
         Self {
             timeout: time.unwrap_or(TIMEOUT),
             concurrency: number.unwrap_or(CONCURRENCY),
-            retry: retry(raw.retry.as_ref(), retry::STANDARD, of, |_, scalar| scalar.map(Value::literal), checks),
+            retry: retry(raw.retry.as_ref(), Retry::STANDARD, of, |_, scalar| scalar.map(Value::literal), checks),
         }
     }
 }

@@ -5,23 +5,11 @@ use crate::deliver::retry::{Jitter, Retry};
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
-const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// What a destination does unless told otherwise.
-pub const STANDARD: Retry = preset(5, 3.0, HOUR, 30, Duration::from_secs(72 * 3_600));
-const FAST: Retry = preset(1, 2.0, Duration::from_secs(60), 10, Duration::from_secs(900));
-const PATIENT: Retry = preset(30, 2.0, Duration::from_secs(6 * 3_600), 50, Duration::from_secs(7 * 86_400));
-/// One attempt.
-const NONE: Retry = Retry { max_attempts: 1, ..STANDARD };
-
-const PRESETS: [(&str, Retry); 4] = [("fast", FAST), ("standard", STANDARD), ("patient", PATIENT), ("none", NONE)];
+const PRESETS: [(&str, Retry); 4] =
+    [("fast", Retry::FAST), ("standard", Retry::STANDARD), ("patient", Retry::PATIENT), ("none", Retry::NONE)];
 const LONGEST: Duration = Duration::from_secs(365 * 86_400);
-
-const fn preset(initial_seconds: u64, multiplier: f64, max_interval: Duration, max_attempts: u32, max_elapsed: Duration) -> Retry {
-    let initial_interval = Duration::from_secs(initial_seconds);
-    Retry { initial_interval, multiplier, max_interval, jitter: Jitter::Full, max_attempts, max_elapsed }
-}
 
 /// Where a value of a schedule may hold variables.
 pub type Read<'c> = for<'t> fn(&mut Checks<'c>, Option<Scalar<'t>>) -> Option<Value<'t>>;

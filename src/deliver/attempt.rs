@@ -102,7 +102,7 @@ fn log(lease: &Lease, attempt: &Attempt, error: &SendError, next: Next) {
         attempt = attempt.number,
         result = attempt.result.as_str(),
         status = attempt.status,
-        milliseconds = u64::try_from(attempt.duration.as_millis()).unwrap_or(u64::MAX),
+        ms = u64::try_from(attempt.duration.as_millis()).unwrap_or(u64::MAX),
         next = next.as_str(),
         "an attempt failed: {error}"
     );

@@ -51,17 +51,6 @@ impl Retry {
     /// One attempt.
     pub const NONE: Self = Self { max_attempts: 1, ..Self::STANDARD };
 
-    /// The preset of that name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        match name {
-            "fast" => Some(Self::FAST),
-            "standard" => Some(Self::STANDARD),
-            "patient" => Some(Self::PATIENT),
-            "none" => Some(Self::NONE),
-            _ => None,
-        }
-    }
-
     const fn preset(initial: u64, multiplier: f64, max: u64, attempts: u32, elapsed: u64) -> Self {
         Self {
             initial_interval: Duration::from_secs(initial),

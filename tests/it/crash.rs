@@ -78,6 +78,7 @@ async fn after_kill_9_at_random_under_load_every_answered_event_is_delivered_to_
         let duplicates: usize = count.values().map(|times| times - 1).sum();
         // Settled outcomes are made durable some milliseconds later; what was not durable is sent again.
         println!("{duplicates} duplicates in {} deliveries", count.len() + duplicates);
+        assert!(duplicates <= CYCLES * CONCURRENCY * 5, "{duplicates} duplicates");
     }
     for id in expected.keys() {
         assert_eq!(gateway.get(&format!("/api/v1/events/{id}")).await.code, 200, "{id} is stored");

@@ -58,6 +58,6 @@ async fn a_failed_attempt_is_one_line_in_the_log_and_tells_nothing_it_should_not
         assert_eq!(fields[field], value, "{field}");
     }
     assert_eq!((fields["attempt"].as_u64(), fields["status"].as_u64()), (Some(1), Some(503)));
-    assert!(fields["milliseconds"].is_u64() && fields["next"].as_str().unwrap().ends_with('Z'));
+    assert!(fields["ms"].is_u64() && fields["next"].as_str().unwrap().ends_with('Z'));
     assert!(!text.contains("canary"), "{text}");
 }

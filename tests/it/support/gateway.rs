@@ -4,6 +4,7 @@ use super::{
     sender::{self, Answer},
     until::until,
 };
+use rustix::process::Signal;
 use serde_json::Value;
 use std::{
     fs,
@@ -185,14 +186,19 @@ impl Gateway {
 
     /// Tells it to stop, orderly.
     pub fn terminate(&self) {
-        terminate(self.child.id());
+        signal(self.child.id(), Signal::TERM);
+    }
+
+    /// Sends it SIGHUP.
+    pub fn hang_up(&self) {
+        signal(self.child.id(), Signal::HUP);
     }
 
     /// Ends the program that traces it; it goes on without.
     pub fn end_tracer(&self) {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("the gateway runs");
         let tracer = status.lines().find_map(|line| line.strip_prefix("TracerPid:")).expect("the system tells it");
-        terminate(tracer.trim().parse().expect("a pid"));
+        signal(tracer.trim().parse().expect("a pid"), Signal::TERM);
     }
 
     /// Waits for its end.
@@ -226,9 +232,9 @@ impl Gateway {
     }
 }
 
-fn terminate(process: u32) {
+fn signal(process: u32, signal: Signal) {
     let pid = rustix::process::Pid::from_raw(i32::try_from(process).expect("a pid")).expect("not zero");
-    rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it runs");
+    rustix::process::kill_process(pid, signal).expect("it runs");
 }
 
 impl Drop for Gateway {
