@@ -17,7 +17,7 @@ use std::{
 mod register;
 
 /// Operations of the store that can fail, as `hookgate_store_errors_total` names them.
-pub const STORE_OPERATIONS: [&str; 6] = ["append", "settle", "lease", "read", "expire", "index"];
+pub const STORE_OPERATIONS: [&str; 7] = ["append", "settle", "lease", "read", "expire", "index", "checkpoint"];
 
 /// What a request came to, as `hookgate_webhooks_received_total` names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! What only the SQLite engine has to show: its folder, a failing disk, its bounds.
 
-use crate::store_contract::{House, SQLITE, all, event, ids, name, settlement, stored, to, until, until_states};
+use crate::store_contract::{House, SQLITE, all, event, ids, name, settlement, signed, stored, to, until, until_states};
 use hookgate::{
     domain::{attempt::Next, clock::Clock, delivery::DeliveryStatus},
     store::{Appended, Problem, Query, Settings, StoreError, WINDOW},
@@ -286,6 +286,36 @@ async fn the_indexes_follow_within_a_second() {
     until("both have it", || async { connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap() == 2 }).await;
     assert_eq!(ids(&store, Query { session: Some("signature 1".into()), ..all() }).await, [event(1).id]);
     assert!(matches!(store.append(to(event(1), &[])).await.unwrap(), Appended::Duplicate { .. }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_is_moved_into_the_database_while_events_come_in_and_grows_only_while_somebody_reads() {
+    let house = House::new(SQLITE);
+    let store = house.open();
+    let size = |suffix: &str| fs::metadata(house.settings().path.join(format!("hookgate.db{suffix}"))).unwrap().len() >> 20;
+    let mut number = 0;
+    let mut store_megabytes = async |megabytes: usize| {
+        for _ in 0..megabytes * 4 {
+            number += 1;
+            let body = std::iter::repeat_with(fastrand::alphanumeric).take(400_000).collect::<String>();
+            stored(&store, to(signed(&format!("signature {number}"), &body), &[])).await;
+        }
+    };
+    // 8,000 pages are 32 MiB. Packed, such a body takes about three quarters.
+    store_megabytes(48).await;
+    assert!(size("") >= 24, "the database has {} MiB", size(""));
+    let log = size("-wal");
+    assert!(log <= 40, "the log has {log} MiB");
+    let reader = rusqlite::Connection::open(database(&house)).unwrap();
+    let mut transaction = reader.prepare("SELECT seq FROM event").unwrap();
+    let mut rows = transaction.query([]).unwrap();
+    assert!(rows.next().unwrap().is_some());
+    store_megabytes(48).await;
+    assert!(size("-wal") > log, "the log has {} MiB, though what is read is in it", size("-wal"));
+    drop(rows);
+    store_megabytes(4).await;
+    store.close().await.unwrap();
+    assert!(size("") >= 60, "the database has {} MiB", size(""));
 }
 
 #[tokio::test(flavor = "multi_thread")]

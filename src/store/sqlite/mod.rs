@@ -15,6 +15,7 @@ use crate::{
     tasks,
 };
 use bytes::Bytes;
+use checkpoint::Checkpoints;
 use rusqlite::Connection;
 use settle::Settled;
 use shared::{Awaited, Shared};
@@ -28,6 +29,7 @@ use writer::{Command, Writer};
 
 mod append;
 mod book;
+mod checkpoint;
 mod expire;
 mod filter;
 mod folder;
@@ -69,11 +71,13 @@ impl Sqlite {
     /// # Errors
     /// [`StoreError::Unusable`], with what to do.
     pub fn open(settings: &Settings, clock: Clock, metrics: Arc<Metrics>) -> Result<Self, StoreError> {
-        let (shared, connection, book) = start::open(settings, clock, metrics)?;
+        let (shared, mut connection, book) = start::open(settings, clock, metrics)?;
+        let checkpoints = Checkpoints::start(&shared);
+        checkpoints.watch(&mut connection).map_err(|error| shared.folder.unusable(error))?;
         let (commands, taken) = mpsc::channel(COMMANDS);
         let keep = expire::Keep::new(settings);
         let theirs = shared.clone();
-        let run = move || Writer::new(theirs, taken, connection, book, keep).run();
+        let run = move || Writer::new(theirs, taken, connection, book, keep, checkpoints).run();
         let thread = tasks::thread("store-writer", run).map_err(|error: io::Error| StoreError::Unusable {
             path: settings.path.clone(),
             problem: super::Problem::Io(Arc::new(error)),

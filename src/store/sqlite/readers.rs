@@ -1,4 +1,4 @@
-//! A few connections that read beside the writer, and never hold it up.
+//! The connections that work beside the writer, and never hold it up: a few that read, and one that moves the log.
 
 use super::{super::StoreError, schema};
 use crate::metrics::Metrics;
@@ -49,6 +49,14 @@ impl Readers {
             self.metrics.store_error("read");
             StoreError::Failing(Arc::new(error))
         })
+    }
+
+    /// Moves the log into the database, twice: what came in the meantime is much less, and after that there is little left.
+    pub(super) fn checkpoint(&self) -> Result<()> {
+        let _open = self.gate.read().unwrap_or_else(PoisonError::into_inner);
+        let connection = schema::checkpointer(&self.path)?;
+        schema::move_log(&connection)?;
+        schema::move_log(&connection)
     }
 
     /// Closes all of them; none is opened while the guard lives.

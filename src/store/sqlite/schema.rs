@@ -1,6 +1,6 @@
 //! The tables, their versions, and how a connection is set up. Holds no query of the engine.
 
-use rusqlite::{Connection, OpenFlags, Result};
+use rusqlite::{Connection, OpenFlags, Result, config::DbConfig};
 use std::{path::Path, time::Duration};
 
 /// Marks the file as ours: `hkgt`.
@@ -86,7 +86,7 @@ pub(super) fn writer(path: &Path) -> Result<Connection> {
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(Duration::from_millis(200))?;
     connection.execute_batch(
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 8000; PRAGMA journal_size_limit = 67108864;
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 67108864;
          PRAGMA cache_size = -65536; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY; PRAGMA foreign_keys = OFF;",
     )?;
     connection.set_prepared_statement_cache_capacity(64);
@@ -124,6 +124,19 @@ pub(super) fn migrate(connection: &mut Connection, now: i64) -> Result<()> {
         checkpoint(connection)?;
     }
     Ok(())
+}
+
+/// One that moves the log beside the others. Where it is the last to be closed, it leaves the log as it is.
+pub(super) fn checkpointer(path: &Path) -> Result<Connection> {
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA mmap_size = 0;")?;
+    Ok(connection)
+}
+
+/// Moves as much of the log into the database file as can be moved without waiting for anybody.
+pub(super) fn move_log(connection: &Connection) -> Result<()> {
+    connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
 }
 
 /// Moves the whole log into the database file and syncs both. Others that use the file make it fail.

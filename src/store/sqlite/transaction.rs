@@ -131,8 +131,9 @@ impl Writer {
 
     fn reopen(&self) -> Result<(Connection, i64)> {
         let _closed = self.shared.readers.close();
-        let connection = schema::writer(&self.shared.folder.database())?;
+        let mut connection = schema::writer(&self.shared.folder.database())?;
         schema::checkpoint(&connection)?;
+        self.checkpoints.watch(&mut connection)?;
         let turn = connection.query_row("SELECT turn FROM state", [], |row| row.get(0))?;
         Ok((connection, turn))
     }

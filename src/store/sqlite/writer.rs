@@ -4,6 +4,7 @@ use super::{
     super::{Appended, Expired, Leased, NewEvent, Retried, StoreError},
     append::Placed,
     book::Book,
+    checkpoint::Checkpoints,
     expire::Keep,
     filter::Filter,
     index::{self, Indexing},
@@ -60,11 +61,19 @@ pub(super) struct Writer {
     expired_at: Instant,
     removed: u64,
     rebuild: Option<Rebuild>,
+    pub(super) checkpoints: Checkpoints,
 }
 
 impl Writer {
     /// Over a store that is open and recovered.
-    pub(super) fn new(shared: Arc<Shared>, commands: mpsc::Receiver<Command>, connection: Connection, book: Book, keep: Keep) -> Self {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        commands: mpsc::Receiver<Command>,
+        connection: Connection,
+        book: Book,
+        keep: Keep,
+        checkpoints: Checkpoints,
+    ) -> Self {
         let now = shared.timeline.instant();
         Self {
             commands,
@@ -79,6 +88,7 @@ impl Writer {
             expired_at: now,
             removed: 0,
             rebuild: Some(Rebuild::start(&shared)),
+            checkpoints,
             shared,
         }
     }
@@ -156,7 +166,7 @@ impl Writer {
         if self.indexing.is_some() || self.book.recent.len() >= index::BATCH || self.index_at.is_some_and(|at| at <= now) {
             self.index(events)?;
         }
-        Ok(())
+        self.checkpoint()
     }
 
     /// Sleeps until there is a command, or something falls due.
@@ -332,6 +342,17 @@ impl Writer {
             self.indexing = Some(indexing);
         }
         Ok(())
+    }
+
+    fn checkpoint(&mut self) -> Result<(), Undone> {
+        match self.connection.as_ref().map(|connection| self.checkpoints.go_on(connection)) {
+            None | Some(Ok(())) => Ok(()),
+            Some(Err(error)) => {
+                self.recover(Arc::new(error), "checkpoint")?;
+                // Only a commit shows that the disk is well again.
+                self.transact(Durability::Full, "checkpoint", |_| Ok(()))
+            }
+        }
     }
 
     fn take_filter(&mut self) {
