@@ -62,6 +62,9 @@ pub enum ServeError {
     /// `--dev` where it must not be.
     #[error("--dev is refused {0}")]
     Dev(#[from] dev::DevRefused),
+    /// A part that runs as long as the gateway has ended by itself.
+    #[error("{0} ended, and nothing can be taken without it; the log says more")]
+    Ended(&'static str),
     /// The system refused something else.
     #[error("cannot start: {0}")]
     Io(#[from] io::Error),
@@ -142,17 +145,21 @@ async fn run(loaded: Loaded, dev: Option<dev::Dev>, log: &Log) -> Result<(), Ser
         sink,
     });
     let operators = tasks::spawn(admin::server::serve(operators, admin));
-    let expiry = tasks::spawn(expire(Arc::clone(&store)));
+    let mut expiry = tasks::spawn(expire(Arc::clone(&store)));
     let sources = config.sources.iter().map(|source| (source.receive.clone(), source.provider.clone())).collect();
     let dispatch = Arc::new(ToLanes(Arc::clone(&lanes)));
     let door = Arc::new(FrontDoor::new(sources, config.rules.clone(), Arc::clone(&store), dispatch, clock.clone(), metrics));
-    let public = tasks::spawn(server::serve(public, door, Limits::default(), clock, stages));
+    let mut public = tasks::spawn(server::serve(public, door, Limits::default(), clock, stages));
     tracing::info!(listen = %config.listen, admin = %config.admin.listen, store = %config.store.path.display(), version = env!("CARGO_PKG_VERSION"), "ready");
     if let Some(dev) = &dev {
         dev.announce(&config);
     }
 
-    signals.next().await;
+    tokio::select! {
+        () = signals.next() => {}
+        _ = &mut public => return Err(ServeError::Ended("the public listener")),
+        _ = &mut expiry => return Err(ServeError::Ended("the store")),
+    }
     tracing::info!("stopping: open requests and attempts end first");
     draining.send_replace(true);
     stage.send_replace(Stage::Draining);

@@ -1,7 +1,7 @@
 //! Who may come in: the token of the API, and the checks that keep a web page in an operator's browser from using it.
 
 use crate::domain::{problem::Problem, secret::Secret};
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderValue, header};
 use sha2::{Digest, Sha256};
 use std::net::{IpAddr, SocketAddr};
 
@@ -27,13 +27,15 @@ impl Access {
             let detail = "The host of the request is neither the address of the admin listener nor in `server.admin_hosts`; add it there.";
             return Err(Problem::new(421, "Host not allowed", detail));
         }
-        let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
-        let origin = origin.to_str().unwrap_or_default();
-        let of_page = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
-        match of_page {
-            Some(of_page) if of_page.eq_ignore_ascii_case(host) => Ok(()),
-            Some(_) | None => Err(Problem::new(403, "Origin not allowed", "The request comes from a page of another origin.")),
+        let is_own = |origin: &HeaderValue| {
+            let origin = origin.to_str().unwrap_or_default();
+            let of_page = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+            of_page.is_some_and(|of_page| of_page.eq_ignore_ascii_case(host))
+        };
+        if headers.get_all(header::ORIGIN).iter().all(is_own) {
+            return Ok(());
         }
+        Err(Problem::new(403, "Origin not allowed", "The request comes from a page of another origin."))
     }
 
     /// The bearer token.
@@ -74,7 +76,6 @@ fn same(one: IpAddr, other: IpAddr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderValue;
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
         pairs.iter().map(|(name, value)| (http::HeaderName::from_static(name), HeaderValue::from_static(value))).collect()

@@ -1,7 +1,7 @@
 //! The admin listener: sockets and the reading of requests. Few callers, so few and short limits.
 
 use super::{Admin, Problem, Reply, Request};
-use crate::tasks;
+use crate::{domain::head, tasks};
 use http_body_util::{BodyExt, Limited};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -47,6 +47,9 @@ pub async fn serve(listener: TcpListener, admin: Arc<Admin>) {
 
 async fn answer(admin: &Admin, request: http::Request<Incoming>, local: SocketAddr) -> Reply {
     let (head, body) = request.into_parts();
+    if let Some(flaw) = head::flaw(&head) {
+        return Reply::problem(&Problem::new(400, "Request not clear", flaw));
+    }
     let body = match tokio::time::timeout(READ_LIMIT, Limited::new(body, MAX_BODY).collect()).await {
         Ok(Ok(body)) => body.to_bytes(),
         Ok(Err(_too_large_or_broken)) => {

@@ -3,11 +3,15 @@
 use super::mask;
 use crate::{
     deliver::LaneState,
-    domain::{attempt::Attempt, clock::Timestamp, event::Verdict, json::Document, name::Name, plan::Routing},
+    domain::{attempt::Attempt, clock::Timestamp, event::Verdict, json::Document, name::Name, plan::Routing, text::clipped},
     store::{DeliverySummary, DestinationStats, EventDetail, EventSummary, Page, Stats},
 };
 use bytes::Bytes;
 use serde_json::{Value, json};
+use std::borrow::Cow;
+
+/// So many characters of a field are shown.
+const SHOWN: usize = 256;
 
 /// A page of events.
 pub fn page(page: &Page) -> Value {
@@ -70,14 +74,14 @@ fn summary(event: &EventSummary) -> Value {
         "id": event.id,
         "source": event.source,
         "kind": event.kind.as_str(),
-        "state": fields.state,
-        "result": fields.result,
-        "operation": fields.operation,
-        "reference_number": fields.reference_number,
-        "session_id": fields.session_id,
-        "order_no": fields.order_no,
-        "amount": fields.amount,
-        "currency_code": fields.currency_code,
+        "state": field(&fields.state),
+        "result": field(&fields.result),
+        "operation": field(&fields.operation),
+        "reference_number": field(&fields.reference_number),
+        "session_id": field(&fields.session_id),
+        "order_no": field(&fields.order_no),
+        "amount": field(&fields.amount),
+        "currency_code": field(&fields.currency_code),
         "received_at": event.received_at,
         "status": event.status().as_str(),
         "answer": event.answer,
@@ -85,6 +89,11 @@ fn summary(event: &EventSummary) -> Value {
         "flags": event.flags.names().collect::<Vec<_>>(),
         "deliveries": event.deliveries.iter().map(delivery).collect::<Vec<_>>(),
     })
+}
+
+/// A field may be as long as the payload, and a list has many.
+fn field(field: &Option<Box<str>>) -> Option<Cow<'_, str>> {
+    field.as_deref().map(|text| clipped(text, SHOWN))
 }
 
 fn delivery(delivery: &DeliverySummary) -> Value {

@@ -1,5 +1,6 @@
 //! Which rules file is meant.
 
+use crate::config::{self, ConfigError};
 use std::path::PathBuf;
 
 /// The option that names the rules file.
@@ -11,6 +12,18 @@ pub struct ConfigFile {
 }
 
 impl ConfigFile {
+    /// The store's folder, as the rules file names it.
+    ///
+    /// # Errors
+    /// The option names a file that cannot be read. Without the option there may be none.
+    pub fn store_folder(self) -> Result<PathBuf, ConfigError> {
+        let is_named = self.config.is_some();
+        match config::store_folder(&self.path()) {
+            Err(error) if is_named => Err(error),
+            found => Ok(found.unwrap_or_else(|_| config::default_store_folder())),
+        }
+    }
+
     /// The path.
     pub fn path(self) -> PathBuf {
         path_or_default(self.config)

@@ -5,7 +5,7 @@ use super::{
     gateway::GatewayOptions,
     query::Query,
     streams::{Colours, print},
-    table::{Cell, Format, Table},
+    table::{Cell, Format, Table, json},
 };
 use crate::domain::quantity::show_duration;
 use serde_json::Value;
@@ -32,7 +32,7 @@ impl Destinations {
     pub async fn run(self) -> anyhow::Result<Exit> {
         let found = self.gateway.gateway()?.get(&Query::of("/api/v1/destinations")).await?;
         print(match self.format {
-            Format::Json => format!("{found:#}\n"),
+            Format::Json => json(&found),
             Format::Table => table(&found).render(Colours::of_stdout()),
         })?;
         Ok(Exit::Ok)

@@ -5,7 +5,7 @@ use super::{
     gateway::GatewayOptions,
     query::Query,
     streams::{Colours, print},
-    table::{Cell, Format, Table},
+    table::{Cell, Format, Table, json},
 };
 use crate::domain::id::EventId;
 use serde_json::Value;
@@ -55,7 +55,7 @@ impl Event {
     pub async fn run(self) -> anyhow::Result<Exit> {
         let event = self.gateway.gateway()?.get(&Query::of(&format!("/api/v1/events/{}", self.id))).await?;
         print(match self.format {
-            Format::Json => format!("{event:#}\n"),
+            Format::Json => json(&event),
             Format::Table => describe(&event, Colours::of_stdout()),
         })?;
         Ok(Exit::Ok)
@@ -74,7 +74,7 @@ fn describe(event: &Value, colours: Colours) -> String {
         text.push_str(&table.render(colours));
     }
     for member in ["explanation", "payload"].into_iter().filter(|member| !event[member].is_null()) {
-        text.push_str(&format!("\n{}\n{:#}\n", member.to_uppercase(), event[member]));
+        text.push_str(&format!("\n{}\n{}", member.to_uppercase(), json(&event[member])));
     }
     text
 }

@@ -5,7 +5,7 @@ use super::{
     gateway::{Gateway, GatewayOptions},
     query::Query,
     streams::{Colours, print, tell},
-    table::Format,
+    table::{self, Format},
 };
 use serde_json::{Value, json};
 
@@ -49,7 +49,7 @@ impl Events {
         let found = self.pages(&gateway).await?;
         let events = found["events"].as_array().map_or(&[][..], Vec::as_slice);
         match self.format {
-            Format::Json => print(format!("{found:#}\n"))?,
+            Format::Json => print(table::json(&found))?,
             Format::Table if events.is_empty() => tell("no event found"),
             Format::Table => print(event_tables::events(events).render(Colours::of_stdout()))?,
         }

@@ -53,15 +53,15 @@ impl GatewayOptions {
     /// The gateway that they name.
     ///
     /// # Errors
-    /// The address is none.
-    pub fn gateway(self) -> Result<Gateway, UsageError> {
+    /// The address is none, or the rules file that the options name cannot be read.
+    pub fn gateway(self) -> anyhow::Result<Gateway> {
         let variable = || std::env::var("HOOKGATE_ADMIN").ok().filter(|url| !url.is_empty());
         let text = self.admin.or_else(variable).unwrap_or_else(|| DEFAULT.to_owned());
         let address = client::url(&text, DEFAULT)?;
         if address.scheme() != Some(&Scheme::HTTP) || address.path() != "/" || address.query().is_some() {
-            return Err(UsageError::Url { found: text.into(), wanted: DEFAULT });
+            return Err(UsageError::Url { found: text.into(), wanted: DEFAULT }.into());
         }
-        Ok(Gateway { address, token: Token::find(&self.config.path()) })
+        Ok(Gateway { address, token: Token::find(&self.config.store_folder()?) })
     }
 }
 

@@ -34,7 +34,7 @@ impl Retry {
         let body = self.destination.map_or_else(|| json!({}), |name| json!({ "destination": name }));
         let query = Query::of(&format!("/api/v1/events/{}/retry", self.id));
         let done = self.gateway.gateway()?.post(&query, &body).await?;
-        print(lines(&done, "due", "is due now") + &lines(&done, "in_flight", "is being attempted right now"))?;
+        print(lines(&done, "due", "is due now") + &lines(&done, "in_flight", "is on its way already"))?;
         Ok(Exit::Ok)
     }
 }

@@ -1,6 +1,7 @@
 //! Tables for people: aligned columns, colours for what is good or bad, and nothing that could move a terminal's cursor.
 
 use super::streams::Colours;
+use crate::domain::text::{clipped, is_unseen};
 use serde_json::Value;
 use std::fmt::Write;
 
@@ -19,6 +20,9 @@ pub struct Table {
     head: Vec<&'static str>,
     rows: Vec<Vec<Cell>>,
 }
+
+/// So many characters of a text are shown, since one long cell widens all rows.
+const WIDEST: usize = 160;
 
 /// One text of a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,19 +83,33 @@ fn line<'a>(text: &mut String, cells: impl Iterator<Item = (&'a str, &'static st
     text.push('\n');
 }
 
-/// The text with control characters shown, not sent: values of payloads and answers come from outside.
+/// The text with what would move the cursor shown, not sent: values of payloads and answers come from outside.
 pub fn shown(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for letter in text.chars() {
-        if letter.is_control() { shown.extend(letter.escape_default()) } else { shown.push(letter) }
+        if is_unseen(letter) { shown.extend(letter.escape_default()) } else { shown.push(letter) }
     }
     shown
+}
+
+/// The JSON text, with the same in the escapes of JSON.
+pub fn json(value: &Value) -> String {
+    let mut text = String::new();
+    for letter in format!("{value:#}\n").chars() {
+        // Those in texts are escaped already; the others are between the members.
+        if letter != '\n' && is_unseen(letter) {
+            letter.encode_utf16(&mut [0; 2]).iter().for_each(|unit| write!(text, "\\u{unit:04x}").expect("a String takes all"));
+        } else {
+            text.push(letter);
+        }
+    }
+    text
 }
 
 impl Cell {
     /// A text; `-` where it is empty.
     pub fn text(text: &str) -> Self {
-        Self { text: if text.is_empty() { "-".to_owned() } else { shown(text) }, mood: Mood::Plain }
+        Self { text: if text.is_empty() { "-".to_owned() } else { shown(&clipped(text, WIDEST)) }, mood: Mood::Plain }
     }
 
     /// A member of a JSON object; `-` where it is absent, null or empty.
@@ -161,5 +179,12 @@ mod tests {
     fn what_could_move_the_cursor_is_shown_instead() {
         assert_eq!(Cell::text("a\x1b[2J\nb").text, "a\\u{1b}[2J\\nb");
         assert_eq!(Cell::value(&json!(["x\ry"])).text, "x\\ry");
+        assert_eq!(Cell::text("a\u{202e}b").text, "a\\u{202e}b");
+        assert_eq!(super::json(&json!({ "id": "a\u{9b}31m\n\u{202e}" })), "{\n  \"id\": \"a\\u009b31m\\n\\u202e\"\n}\n");
+    }
+
+    #[test]
+    fn a_long_text_does_not_widen_the_table_without_end() {
+        assert_eq!(Cell::text(&"x".repeat(900_000)).text.chars().count(), WIDEST + 1);
     }
 }

@@ -117,13 +117,22 @@ pub fn load(path: &Path, variable: &dyn Fn(&str) -> Option<String>, unset: Unset
 }
 
 /// The store's folder as the file names it, whatever else is wrong or unset in it; the default where it names none.
-pub fn store_folder(path: &Path) -> PathBuf {
+///
+/// # Errors
+/// There is no such file, or it cannot be read.
+pub fn store_folder(path: &Path) -> Result<PathBuf, ConfigError> {
+    let text = Text::read(path)?;
     let named = || {
-        let root = yaml::read(&Text::read(path).ok()?.text).ok()?;
+        let root = yaml::read(&text.text).ok()?;
         let path = root.value("store")?.value("path")?.scalar()?.text.to_owned();
         Some(PathBuf::from(path))
     };
-    named().unwrap_or_else(|| PathBuf::from(server::FOLDER))
+    Ok(named().unwrap_or_else(default_store_folder))
+}
+
+/// The store's folder where no file names one.
+pub fn default_store_folder() -> PathBuf {
+    PathBuf::from(server::FOLDER)
 }
 
 /// From what the file says to what it means. Where it is wrong a default stands in, so that all problems are found.

@@ -141,10 +141,10 @@ fn check_version(root: &Node, start: Span, problems: &mut Problems) -> Option<()
     };
     match entry.value.scalar() {
         Some(Scalar { text: "1", style: Style::Plain, .. }) => Some(()),
-        Some(Scalar { span, style: Style::Quoted, .. }) => {
+        Some(Scalar { text, span, style: Style::Quoted, .. }) => {
             let found = Problem::error(Code::UnsupportedVersion, span, "`version` wants a number, found a text in quotes");
             problems.push(found.help("write `version: 1`"));
-            None
+            (text == "1").then_some(())
         }
         Some(scalar) => {
             let message = format!("version {} of the rules file is not known; this program reads version 1", quote(scalar.text));

@@ -156,6 +156,14 @@ fn secrets(raw: &raw::Source<'_>, of: &str, checks: &mut Checks<'_>) -> Vec<Secr
             let what = if key.is_empty() { "empty" } else { "nothing but white space" };
             let message = format!("a key of {of} is {what}; such a key proves nothing");
             checks.say(&value, Code::WeakSecret, message, Some("set it to the key that the provider shows".to_owned()));
+        } else if key.trim() != key {
+            let message = format!("a key of {of} has white space at its start or end, and no event would verify with it");
+            checks.say(
+                &value,
+                Code::WeakSecret,
+                message,
+                Some("set it to the key as the provider shows it, without blanks and line breaks".to_owned()),
+            );
         } else if !secrets.iter().any(|known| known.expose() == key) {
             secrets.push(Secret::new(key));
         } else {

@@ -160,7 +160,7 @@ impl Track {
         lease
     }
 
-    /// A worker is through with a lease; without a settlement the lease lapses.
+    /// A worker is through with a lease; without a settlement the delivery waits for the next start.
     pub(super) fn give_back(&self, settlement: Option<&Settlement>) {
         let news = {
             let mut queue = self.queue();

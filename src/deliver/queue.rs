@@ -111,6 +111,11 @@ impl Queue {
         !std::mem::replace(&mut self.backlog, true)
     }
 
+    /// Due times are of the wall clock, which may be set back: now and then the store is asked whatever it says.
+    pub(super) fn doubt(&mut self) {
+        self.backlog |= self.next_due.is_some();
+    }
+
     /// What to do about the store now. With [`Refill::Ask`] what was known of it is forgotten,
     /// so that whatever is heard during the call is news.
     pub(super) fn refill(&mut self, now: Timestamp) -> Refill {

@@ -200,3 +200,16 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_clock_that_is_set_back_does_not_keep_the_store_from_being_asked() {
+    let mut queue = Queue::new(1, Gate::Open);
+    queue.refill(NOW);
+    queue.leased(Leased { leases: Vec::new(), next_due: Some(NOW.plus(Duration::from_secs(5))) });
+    let set_back = Timestamp::from_millis(NOW.millis() - 86_400_000);
+    assert_eq!(queue.refill(set_back), Refill::Wait(Some(Duration::from_secs(86_405))));
+    queue.doubt();
+    assert_eq!(queue.refill(set_back), Refill::Ask(WINDOW));
+    queue.doubt();
+    assert_eq!(queue.refill(set_back), Refill::Wait(None), "nothing is known to wait");
+}

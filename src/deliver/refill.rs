@@ -5,7 +5,7 @@ use crate::store::StoreError;
 use std::{sync::Arc, time::Duration};
 use tokio::time::timeout;
 
-/// However far away the next due time is, the clock is looked at this often: it may be set.
+/// However far away the next due time is, the store is asked this often: the clock may be set.
 const LOOK: Duration = Duration::from_secs(60);
 
 /// Retries that fall due within this time are leased together.
@@ -33,7 +33,9 @@ pub(super) async fn keep_filled(track: Arc<Track>) {
             },
             Refill::Wait(time) => {
                 let time = time.map_or(LOOK, |time| time.clamp(GATHER, LOOK));
-                let _ = timeout(time, track.news.notified()).await;
+                if timeout(time, track.news.notified()).await.is_err() && time == LOOK {
+                    track.queue().doubt();
+                }
                 let now = track.clock.instant();
                 if now.duration_since(tidied) >= LOOK {
                     track.lane.destination.tidy();

@@ -11,7 +11,7 @@ use crate::{
 use bytes::Bytes;
 use std::sync::Arc;
 
-/// While stopping, a failing store is given this many more tries; then the lease lapses and the attempt is made again.
+/// While stopping, a failing store is given this many more tries; then the attempt is made again after the next start.
 const TRIES_WHILE_DRAINING: u32 = 5;
 
 /// Works until the queue is empty or closed.
@@ -87,7 +87,7 @@ impl<'a> Insistence<'a> {
         Self { track, operation, patience: Patience::new(), tries_left: TRIES_WHILE_DRAINING }
     }
 
-    /// Waits for the next try; `None`: there is none, and the lease lapses.
+    /// Waits for the next try; `None`: there is none, and the delivery waits for the next start.
     async fn after(&mut self, error: &StoreError) -> Option<()> {
         let (destination, operation) = (&self.track.lane.name, self.operation);
         if self.track.queue().gate() == Gate::Draining {

@@ -36,6 +36,7 @@ pub struct Connection {
     start: Instant,
     clock: Clock,
     ended: Notify,
+    room: Arc<Notify>,
 }
 
 /// All connections.
@@ -45,14 +46,14 @@ pub struct Connections {
     next: AtomicU64,
     start: Instant,
     clock: Clock,
-    /// Woken when one closes.
-    closed: Notify,
+    /// Woken when one closes, or waits for its next request and so can be closed.
+    room: Arc<Notify>,
 }
 
 impl Connections {
     /// None yet.
     pub fn new(clock: Clock) -> Self {
-        Self { open: Mutex::default(), next: AtomicU64::new(0), start: clock.instant(), clock, closed: Notify::new() }
+        Self { open: Mutex::default(), next: AtomicU64::new(0), start: clock.instant(), clock, room: Arc::default() }
     }
 
     /// Enters a new connection, whose head is waited for from now on.
@@ -65,6 +66,7 @@ impl Connections {
             start: self.start,
             clock: self.clock.clone(),
             ended: Notify::new(),
+            room: Arc::clone(&self.room),
         });
         connection.since.store(connection.now(), Ordering::Relaxed);
         self.lock().insert(number, Arc::clone(&connection));
@@ -74,7 +76,7 @@ impl Connections {
     /// Takes a closed connection out.
     pub fn leave(&self, connection: &Connection) {
         self.lock().remove(&connection.number);
-        self.closed.notify_one();
+        self.room.notify_one();
     }
 
     /// How many there are.
@@ -82,9 +84,9 @@ impl Connections {
         self.lock().len()
     }
 
-    /// Waits until one closes.
-    pub async fn one_closed(&self) {
-        self.closed.notified().await;
+    /// Waits until one closes or can be closed.
+    pub async fn change(&self) {
+        self.room.notified().await;
     }
 
     /// Ends the connection that has waited longest without a complete head. False: every one is busy.
@@ -133,6 +135,12 @@ impl Connection {
     pub fn finish(&self) {
         self.since.store(self.now(), Ordering::Relaxed);
         self.step(Phase::Busy, Phase::Idle);
+        self.room.notify_one();
+    }
+
+    /// Whether its next request is on its way, as it is on a new connection.
+    pub fn expects_a_head(&self) -> bool {
+        self.phase.load(Ordering::Acquire) == Phase::Head as u8
     }
 
     /// Waits until the connection is to be closed.

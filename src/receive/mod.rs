@@ -8,6 +8,7 @@ use crate::{
         event::{Event, Verdict},
         name::Name,
         received::Received,
+        text::clipped,
     },
     metrics::{Metrics, Outcome},
     provider::{self, OpenError, Provider, Vocabulary},
@@ -26,6 +27,7 @@ pub mod server;
 mod verdict;
 
 use answer::Answer;
+use memory::Reserved;
 pub use network::Network;
 
 /// How the front door treats one source. What its provider needs is in `provider::Settings`.
@@ -66,6 +68,9 @@ struct Source {
     vocabulary: &'static Vocabulary,
 }
 
+/// So many characters of a field are logged.
+const LOGGED: usize = 64;
+
 /// After so long a wait for the store a request counts as held.
 const HELD_AFTER: Duration = Duration::from_secs(1);
 
@@ -86,8 +91,8 @@ impl FrontDoor {
         Self { sources: sources.into_iter().map(source).collect(), rules, store, dispatch, clock, metrics }
     }
 
-    /// From a whole request to its answer.
-    async fn take(&self, source: &Source, received: Received, started: Instant) -> Answer {
+    /// From a whole request to its answer. What it has `reserved` in memory is given back once it is stored, or refused.
+    async fn take(&self, source: &Source, received: Received, started: Instant, reserved: Reserved) -> Answer {
         let metrics = self.metrics.source(&source.settings.name);
         metrics.body(received.body.len());
         let event = match source.provider.open(&received) {
@@ -109,7 +114,7 @@ impl FrontDoor {
             Verdict::Quarantined(_) => plan.answer_only(),
         };
         let (code, rules, routing) = (plan.answer, plan.rules.clone(), plan.routing);
-        match self.store(source, NewEvent { event: Arc::clone(&event), plan }, started).await {
+        match self.store(source, NewEvent { event: Arc::clone(&event), plan }, started, reserved).await {
             Ok(stored) => {
                 let (outcome, code) = verdict::of_stored(&stored, event.verdict, code);
                 metrics.outcome(outcome);
@@ -131,10 +136,12 @@ impl FrontDoor {
     }
 
     /// Stores the event and hands on its leases, in a task of its own: when the peer goes away in the middle,
-    /// what is committed must still be delivered.
-    async fn store(&self, source: &Source, new: NewEvent, started: Instant) -> Result<Appended, StoreError> {
+    /// what is committed must still be delivered. What was reserved goes with it: a store that fails for long is no way
+    /// to fill the memory by coming, waiting a little, and going away.
+    async fn store(&self, source: &Source, new: NewEvent, started: Instant, reserved: Reserved) -> Result<Appended, StoreError> {
         let (store, dispatch) = (Arc::clone(&self.store), Arc::clone(&self.dispatch));
         let mut task = tasks::spawn(async move {
+            let _until_stored = reserved;
             let mut appended = store.append(new).await?;
             if let Appended::Stored { leases, deferred, .. } = &mut appended {
                 dispatch.dispatch(std::mem::take(leases), deferred);
@@ -158,8 +165,8 @@ impl FrontDoor {
     fn log(&self, event: &Event, outcome: Outcome, code: u16, rules: &[Name], started: Instant) {
         let spent = self.clock.instant().saturating_duration_since(started);
         let ms = spent.as_micros() as f64 / 1000.0;
-        let (kind, state) = (event.kind.as_str(), event.fields.state.as_deref().unwrap_or_default());
-        let rules = rules.join(", ");
+        let (kind, state) = (event.kind.as_str(), clipped(event.fields.state.as_deref().unwrap_or_default(), LOGGED));
+        let (state, rules) = (&*state, rules.join(", "));
         tracing::info!(event = %event.id, source = %event.source, kind, state, rules, outcome = outcome.as_str(), status = code, ms, "event answered");
     }
 }

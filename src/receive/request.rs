@@ -6,7 +6,7 @@ use super::{
     memory::{BodyMemory, Reserved},
 };
 use crate::{
-    domain::{clock::Instant, problem::Problem, received::Received},
+    domain::{clock::Instant, head, problem::Problem, received::Received},
     metrics::Outcome,
 };
 use bytes::{Bytes, BytesMut};
@@ -21,6 +21,9 @@ pub const MAX_BODY: usize = 1 << 20;
 /// How long a request may take to arrive, from its first byte; the time in which we do not read does not count.
 const READ_LIMIT: Duration = Duration::from_secs(10);
 
+/// What an event takes in memory besides its body, about.
+const EVENT: usize = 2 << 10;
+
 /// Why a body was not read to its end.
 enum BodyError {
     TooLarge,
@@ -32,7 +35,15 @@ impl FrontDoor {
     /// Answers a request whose first byte came at `started`.
     pub(super) async fn answer(&self, request: http::Request<Incoming>, peer: IpAddr, started: Instant, memory: &BodyMemory) -> Answer {
         let (head, body) = request.into_parts();
-        let Some(source) = self.sources.get(head.uri.path()) else {
+        let source = self.sources.get(head.uri.path());
+        if let Some(flaw) = head::flaw(&head) {
+            if let Some(source) = source {
+                self.metrics.source(&source.settings.name).outcome(Outcome::Malformed);
+                self.metrics.source(&source.settings.name).answered(400, self.clock.instant().saturating_duration_since(started));
+            }
+            return Answer::problem(&Problem::new(400, "Request not clear", flaw)).closing();
+        }
+        let Some(source) = source else {
             return elsewhere(&head.method, head.uri.path());
         };
         let metrics = self.metrics.source(&source.settings.name);
@@ -46,14 +57,17 @@ impl FrontDoor {
                 Ok(body) => {
                     let received =
                         Received { source: source.settings.name.clone(), headers: head.headers, body, peer, at: self.clock.now() };
-                    self.take(source, received, started).await
+                    self.take(source, received, started, reserved).await
                 }
                 Err(BodyError::TooLarge) => {
                     metrics.outcome(Outcome::TooLarge);
                     too_large().closing()
                 }
                 Err(BodyError::TooSlow) => too_slow().closing(),
-                Err(BodyError::Broken) => broken().closing(),
+                Err(BodyError::Broken) => {
+                    metrics.outcome(Outcome::Malformed);
+                    broken().closing()
+                }
             },
         };
         metrics.answered(answer.code, self.clock.instant().saturating_duration_since(started));
@@ -97,6 +111,7 @@ impl FrontDoor {
     ) -> Result<Bytes, BodyError> {
         let spent = self.clock.instant().saturating_duration_since(started);
         let mut left = READ_LIMIT.saturating_sub(spent);
+        memory.reserve(reserved, EVENT).await;
         let mut whole = BytesMut::with_capacity(length.min(64 << 10));
         loop {
             let before = self.clock.instant();

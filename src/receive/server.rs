@@ -90,6 +90,15 @@ pub async fn serve(listener: TcpListener, door: Arc<FrontDoor>, limits: Limits, 
     let connections = Arc::new(Connections::new(clock));
     let memory = BodyMemory::new(limits.small_bodies, limits.large_bodies);
     let sweeper = tasks::spawn(sweep(Arc::clone(&connections), limits.clone()));
+    let stages = stage.clone();
+    let take = |stream: TcpStream, peer: SocketAddr| {
+        let connection = connections.enter();
+        let (door, memory, connections, stage) = (Arc::clone(&door), memory.clone(), Arc::clone(&connections), stages.clone());
+        tasks::spawn(async move {
+            let entered = Entered { connections, connection };
+            serve_connection(stream, peer.ip().to_canonical(), &door, &memory, &entered.connection, stage).await;
+        });
+    };
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -98,14 +107,9 @@ pub async fn serve(listener: TcpListener, door: Arc<FrontDoor>, limits: Limits, 
         match accepted {
             Ok((stream, peer)) => {
                 while connections.count() >= limits.connections && !connections.end_longest_waiting() {
-                    connections.one_closed().await;
+                    connections.change().await;
                 }
-                let connection = connections.enter();
-                let (door, memory, connections, stage) = (Arc::clone(&door), memory.clone(), Arc::clone(&connections), stage.clone());
-                tasks::spawn(async move {
-                    let entered = Entered { connections, connection };
-                    serve_connection(stream, peer.ip().to_canonical(), &door, &memory, &entered.connection, stage).await;
-                });
+                take(stream, peer);
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
@@ -114,9 +118,15 @@ pub async fn serve(listener: TcpListener, door: Arc<FrontDoor>, limits: Limits, 
             }
         }
     }
-    drop(listener);
+    // Whoever the kernel has let in would be reset by the end of the listener, and its webhook lost.
+    if let Ok(listener) = listener.into_std() {
+        while let Ok((stream, peer)) = listener.accept() {
+            let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
+            stream.into_iter().for_each(|stream| take(stream, peer));
+        }
+    }
     while connections.count() > 0 {
-        connections.one_closed().await;
+        connections.change().await;
     }
     sweeper.abort();
 }
@@ -184,7 +194,10 @@ async fn serve_connection(
                 () = &mut ended => return,
                 _ = &mut closing, if !is_closing => {
                     is_closing = true;
-                    Pin::new(&mut served).graceful_shutdown();
+                    // A request that is on its way is answered, and its answer ends the connection.
+                    if !connection.expects_a_head() {
+                        Pin::new(&mut served).graceful_shutdown();
+                    }
                 }
             }
         }

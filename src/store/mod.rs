@@ -133,7 +133,7 @@ pub struct Leased {
 pub struct Retried {
     /// Destinations whose delivery is due now.
     pub due: Vec<Name>,
-    /// Destinations whose delivery is being attempted right now: no second attempt is started.
+    /// Destinations whose delivery is leased, so being attempted or next in its lane: no second attempt is started.
     pub in_flight: Vec<Name>,
     /// Destinations whose delivery is parked or dead, and not due, since the rules file no longer has them.
     pub removed: Vec<Name>,

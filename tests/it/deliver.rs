@@ -186,6 +186,8 @@ async fn a_dead_a_silent_and_a_slow_destination_do_not_delay_a_healthy_one() {
     let of = |settlements: &[Settlement], name: &str| settlements.iter().filter(|settlement| &*settlement.destination == name).count();
     let settlements = gateway.store.wait_for("all of the healthy one", |all| of(all, "healthy") == 300).await;
     assert_eq!((of(&settlements, "silent"), of(&settlements, "slow")), (0, 0));
+    let failed: Vec<_> = settlements.iter().filter(|one| &*one.destination == "healthy" && one.next != Next::Delivered).collect();
+    assert!(failed.is_empty(), "{failed:?}");
     let mut bodies: Vec<_> = healthy.requests().into_iter().map(|request| String::from_utf8(request.body).unwrap()).collect();
     bodies.sort_by_key(|body| body.parse::<u32>().unwrap());
     assert_eq!(bodies, (0..300).map(|number| number.to_string()).collect::<Vec<_>>());

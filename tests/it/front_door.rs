@@ -268,3 +268,42 @@ async fn a_body_in_chunks_is_read_whole() {
     assert_eq!(plain.event(), answer.event(), "framing is no part of the content");
     assert_eq!(count(&gateway, "ottu", "duplicate").await, 1.0);
 }
+
+#[tokio::test]
+async fn a_head_that_a_proxy_could_read_otherwise_is_400_and_ends_its_connection() {
+    let gateway = Gateway::start(RULES).await;
+    let body = sample("payment.paid");
+    let length = format!("content-length: {}", body.len());
+    let chunked = [format!("{:x}\r\n", body.len()).as_bytes(), &body, b"\r\n0\r\n\r\n"].concat();
+    let heads = [
+        ("POST /webhooks/ottu HTTP/1.1", vec![&*length], &body),
+        ("POST /webhooks/ottu HTTP/1.1", vec!["host: a", "host: a", &length], &body),
+        ("POST /webhooks/ottu HTTP/1.1", vec!["host: ", &length], &body),
+        ("POST http://a/webhooks/ottu HTTP/1.1", vec!["host: a", &length], &body),
+        ("POST /webhooks/ottu HTTP/1.1", vec!["host: a", "transfer-encoding: identity, chunked"], &chunked),
+    ];
+    for (line, headers, body) in &heads {
+        let head = format!("{line}\r\n{}\r\n\r\n", headers.join("\r\n"));
+        let mut connection = Connection::open(gateway.public).await;
+        connection.send(&[head.as_bytes(), body].concat()).await;
+        let answer = connection.answer().await.expect("an answer");
+        assert_eq!((answer.code, answer.header("connection")), (400, Some("close")), "{head}");
+        assert!(connection.is_closed().await);
+    }
+    assert_eq!(count(&gateway, "ottu", "malformed").await, heads.len() as f64);
+    assert_eq!(stored(&gateway).await, 0);
+}
+
+#[tokio::test]
+async fn fields_as_long_as_the_payload_make_neither_lists_nor_logs_long() {
+    let gateway = Gateway::start(RULES).await;
+    let body = format!("{{\"operation\":\"{0}\",\"session_id\":\"{0}\",\"txn\":{{\"state\":\"refunded\"}}}}", "x".repeat(400_000));
+    let answer = post(gateway.public, "/webhooks/careful", body.as_bytes()).await;
+    assert_eq!(answer.code, 200, "{}", answer.text());
+    let list = gateway.get("/api/v1/events").await;
+    assert_eq!(list.code, 200);
+    assert!(list.body.len() < 2_000, "{} bytes", list.body.len());
+    assert_eq!(list.json()["events"][0]["session_id"].as_str().expect("a text").chars().count(), 257);
+    let longest = gateway.log().iter().map(String::len).max();
+    assert!(longest < Some(1_000), "{longest:?}");
+}

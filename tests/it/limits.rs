@@ -129,8 +129,8 @@ async fn when_every_connection_is_busy_a_new_one_waits_for_its_turn() {
     third.send(&text).await;
     first.send(&text[text.len() - 1..]).await;
     assert_eq!(first.answer().await.expect("an answer").code, 200);
-    drop(first);
     assert_eq!(third.answer().await.expect("its turn came").code, 200);
+    assert!(first.is_closed().await, "it was between two requests, and made room");
     second.send(&text[text.len() - 1..]).await;
     assert_eq!(second.answer().await.expect("busy ones are let be").code, 200);
 }
@@ -209,4 +209,35 @@ async fn a_peer_that_goes_away_before_its_answer_has_its_event_stored_all_the_sa
         (page.events.len() == 1).then_some(())
     })
     .await;
+}
+
+#[tokio::test]
+async fn whoever_has_connected_before_the_stop_is_answered() {
+    let house = House::open(Limits::default());
+    let mut idle = Connection::open(house.address).await;
+    idle.send(&webhook()).await;
+    assert_eq!(idle.answer().await.expect("an answer").code, 200);
+    // The listener's task has not run since: it finds these in its backlog, and the order to stop.
+    let mut connected = Vec::new();
+    for number in 0..20 {
+        let stream = std::net::TcpStream::connect(house.address).expect("the kernel takes it");
+        stream.set_nonblocking(true).expect("a socket");
+        let mut connection = Connection::over(TcpStream::from_std(stream).expect("a socket"));
+        if number % 2 == 0 {
+            connection.send(&webhook()).await;
+        }
+        connected.push(connection);
+    }
+    house.stage.send_replace(Stage::Closing);
+    assert!(idle.is_closed().await);
+    for (number, mut connection) in connected.into_iter().enumerate() {
+        if number % 2 == 1 {
+            connection.send(&webhook()).await;
+        }
+        let answer = connection.answer().await.unwrap_or_else(|| panic!("connection {number} is answered"));
+        assert_eq!(answer.code, 200);
+        assert!(number % 2 == 0 || answer.header("connection") == Some("close"));
+    }
+    house.server.await.expect("it ends");
+    assert!(TcpStream::connect(house.address).await.is_err(), "no more are let in");
 }

@@ -180,7 +180,7 @@ impl Store for Sqlite {
     }
 
     fn health(&self) -> Result<(), StoreError> {
-        if self.shared.is_closing() {
+        if self.shared.is_closing() || self.commands.is_closed() {
             return Err(StoreError::Closed);
         }
         self.shared.failure().map_or(Ok(()), |failure| Err(StoreError::Failing(failure)))

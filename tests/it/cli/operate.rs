@@ -107,8 +107,8 @@ fn a_retry_says_what_is_due_and_what_is_under_way() {
         ),
     ]);
     let shell = Shell::at(&admin);
-    shell.run(&["retry", ID]).printed("orders is due now\nerp is due now\nledger is being attempted right now\n");
-    shell.run(&["retry", ID, "orders"]).printed("orders is being attempted right now\n");
+    shell.run(&["retry", ID]).printed("orders is due now\nerp is due now\nledger is on its way already\n");
+    shell.run(&["retry", ID, "orders"]).printed("orders is on its way already\n");
     shell.run(&["retry", ID]).refused(1, "error: nothing to retry: all deliveries are done");
     let bodies: Vec<Vec<u8>> = admin.seen().into_iter().map(|seen| seen.body).collect();
     assert_eq!(bodies, [&b"{}"[..], br#"{"destination":"orders"}"#, b"{}"]);

@@ -115,6 +115,10 @@ pub struct Connection {
 impl Connection {
     pub async fn open(to: SocketAddr) -> Self {
         let stream = TcpStream::connect(to).await.unwrap_or_else(|error| panic!("{to}: {error}"));
+        Self::over(stream)
+    }
+
+    pub fn over(stream: TcpStream) -> Self {
         stream.set_nodelay(true).ok();
         Self { stream, buffer: Vec::new() }
     }
