@@ -27,8 +27,8 @@ pub const SERVER: Keys =
 pub const STORE: Keys = Keys { known: &["path", "keep", "keep_unresolved"], later: &[] };
 /// One of `sources`.
 pub const SOURCE: Keys = Keys {
-    known: &["provider", "path", "secret", "allow_ips", "unsigned", "provider_timeout", "hold", "respond"],
-    later: &["dedupe", "signature", "fields"],
+    known: &["provider", "path", "secret", "allow_ips", "unsigned", "provider_timeout", "hold", "dedupe", "respond"],
+    later: &["signature", "fields"],
 };
 /// `defaults`.
 pub const DEFAULTS: Keys = Keys { known: &["timeout", "concurrency", "retry"], later: LATER_OF_DESTINATIONS };

@@ -49,6 +49,7 @@ pub struct Source<'t> {
     pub unsigned: Option<Scalar<'t>>,
     pub provider_timeout: Option<Scalar<'t>>,
     pub hold: Option<Scalar<'t>>,
+    pub dedupe: Option<Scalar<'t>>,
     pub respond: Option<Scalar<'t>>,
 }
 
@@ -228,6 +229,7 @@ fn source<'t>(name: Scalar<'t>, of: &str, node: &'t Node, problems: &mut Problem
         unsigned: fields.scalar("unsigned", problems),
         provider_timeout: fields.scalar("provider_timeout", problems),
         hold: fields.scalar("hold", problems),
+        dedupe: fields.scalar("dedupe", problems),
         respond: fields.scalar("respond", problems),
     })
 }

@@ -24,6 +24,8 @@ const LONGEST: Duration = Duration::from_secs(600);
 const SHORTEST: Duration = Duration::from_millis(1);
 const PROVIDER_TIMEOUT: Duration = Duration::from_secs(15);
 const HOLD: Duration = Duration::from_secs(60);
+const DEDUPE: Duration = Duration::from_secs(3_600);
+const LONGEST_DEDUPE: Duration = Duration::from_secs(365 * 86_400);
 const ANSWER: u16 = 200;
 
 /// Checks all sources; with the answer of each.
@@ -72,17 +74,18 @@ fn source(raw: &raw::Source<'_>, name: Name, of: &str, paths: &mut HashSet<Strin
     let path = path(raw, &name, of, paths, checks);
     let allow_ips = networks(raw, of, checks);
     let unsigned = unsigned(raw, of, checks);
-    let mut time = |scalar, key: &str| {
+    let mut time = |scalar, key: &str, longest| {
         let value = checks.setting(scalar)?;
-        checks.duration(&value, &format!("`{key}` of {of}"), SHORTEST..=LONGEST)
+        checks.duration(&value, &format!("`{key}` of {of}"), SHORTEST..=longest)
     };
-    let provider_timeout = time(raw.provider_timeout, "provider_timeout").unwrap_or(PROVIDER_TIMEOUT);
-    let hold = time(raw.hold, "hold").unwrap_or(HOLD);
+    let provider_timeout = time(raw.provider_timeout, "provider_timeout", LONGEST).unwrap_or(PROVIDER_TIMEOUT);
+    let hold = time(raw.hold, "hold", LONGEST).unwrap_or(HOLD);
+    let dedupe = time(raw.dedupe, "dedupe", LONGEST_DEDUPE).unwrap_or(DEDUPE);
     let place = raw.hold.or(raw.provider_timeout).map_or(raw.name.span, |scalar| scalar.span);
     lints::hold_too_short(hold, provider_timeout, of, place, &mut checks.problems);
     let secrets = secrets(raw, of, checks);
     Source {
-        receive: SourceSettings { name, path, allow_ips, provider_timeout, hold },
+        receive: SourceSettings { name, path, allow_ips, provider_timeout, hold, dedupe },
         provider: provider::Settings { scheme: Scheme::Ottu, secrets, unsigned },
     }
 }

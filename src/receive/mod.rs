@@ -43,6 +43,8 @@ pub struct SourceSettings {
     pub provider_timeout: Duration,
     /// How long a request may wait for a failing store, from its first byte.
     pub hold: Duration,
+    /// How long after its delivery the same event is not delivered again.
+    pub dedupe: Duration,
 }
 
 /// Takes the leases of a stored event, and the destinations whose delivery waits in the store.
@@ -114,7 +116,7 @@ impl FrontDoor {
             Verdict::Quarantined(_) => plan.answer_only(),
         };
         let (code, rules, routing) = (plan.answer, plan.rules.clone(), plan.routing);
-        match self.store(source, NewEvent { event: Arc::clone(&event), plan }, started, reserved).await {
+        match self.store(source, NewEvent { event: Arc::clone(&event), plan, dedupe: source.settings.dedupe }, started, reserved).await {
             Ok(stored) => {
                 let (outcome, code) = verdict::of_stored(&stored, event.verdict, code);
                 metrics.outcome(outcome);
@@ -143,8 +145,10 @@ impl FrontDoor {
         let mut task = tasks::spawn(async move {
             let _until_stored = reserved;
             let mut appended = store.append(new).await?;
-            if let Appended::Stored { leases, deferred, .. } = &mut appended {
-                dispatch.dispatch(std::mem::take(leases), deferred);
+            match &mut appended {
+                Appended::Stored { leases, deferred, .. } => dispatch.dispatch(std::mem::take(leases), deferred),
+                Appended::Duplicate { due, .. } => dispatch.dispatch(Vec::new(), due),
+                Appended::Variant { .. } => {}
             }
             Ok(appended)
         });

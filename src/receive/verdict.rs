@@ -20,7 +20,7 @@ pub fn of_stored(stored: &Appended, verdict: Verdict, planned: u16) -> (Outcome,
     match (stored, verdict) {
         (Appended::Stored { .. }, Verdict::Accepted) => (Outcome::Accepted, planned),
         (Appended::Stored { .. }, Verdict::Quarantined(_)) => (Outcome::Quarantined, planned),
-        (Appended::Duplicate { answer }, _) => (Outcome::Duplicate, *answer),
+        (Appended::Duplicate { answer, .. }, _) => (Outcome::Duplicate, *answer),
         (Appended::Variant { .. }, _) => (Outcome::Variant, planned),
     }
 }

@@ -93,6 +93,8 @@ pub struct NewEvent {
     pub event: Arc<Event>,
     /// What the rules decided; of an event in quarantine only the answer counts.
     pub plan: Plan,
+    /// How long after its delivery the same bytes are not delivered again.
+    pub dedupe: Duration,
 }
 
 /// What became of an event.
@@ -107,10 +109,16 @@ pub enum Appended {
         /// Destinations whose delivery waits in the store, since their window is full.
         deferred: Vec<Name>,
     },
-    /// The same bytes with the same signature are stored already; counted there.
+    /// The same bytes with the same signature are stored already. Counted there, and what did not get through is helped:
+    /// dead deliveries are due again, waiting ones are due now (where the last attempt is 30 s old), what went nowhere is
+    /// planned anew, what was delivered longer ago than [`NewEvent::dedupe`] is delivered again, flagged
+    /// [`REPEATED`](crate::domain::event::Flags::REPEATED). From another source, it gets the destinations that its plan has
+    /// there and that did not get it. Nothing is done for events in quarantine.
     Duplicate {
-        /// The code that the first one was answered.
+        /// The code of the stored plan.
         answer: u16,
+        /// Destinations whose delivery is due now. Their lanes have to ask for leases.
+        due: Vec<Name>,
     },
     /// Other bytes with a signature that is stored already. Stored in quarantine, unless there are too many of them.
     Variant {

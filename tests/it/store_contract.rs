@@ -39,6 +39,7 @@ mod finding;
 mod model;
 mod parking;
 mod removing;
+mod repeating;
 
 /// What opening gives.
 type Opened = Result<Arc<dyn Store>, StoreError>;
@@ -125,7 +126,7 @@ pub fn to(event: Event, destinations: &[&str]) -> NewEvent {
     let rules = vec![name("all")];
     let targets = destinations.iter().map(|text| Target { destination: name(text), rules: rules.clone() }).collect::<Vec<_>>();
     let routing = if targets.is_empty() { Routing::Unmatched } else { Routing::Routed };
-    NewEvent { event: Arc::new(event), plan: Plan { targets, rules, routing, answer: 201 } }
+    NewEvent { event: Arc::new(event), plan: Plan { targets, rules, routing, answer: 201 }, dedupe: Duration::from_secs(3_600) }
 }
 
 /// Stores a new event and takes its leases.

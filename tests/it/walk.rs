@@ -2,7 +2,7 @@
 
 use crate::support::{
     gateway::Gateway,
-    sender::{Answer, payment, sample, sample_names, signed},
+    sender::{Answer, payment, post, sample, sample_names, signed},
     sink::{Reply, Request, Sink},
 };
 use serde_json::{Value, json};
@@ -233,4 +233,39 @@ async fn one_log_line_tells_of_each_event_and_of_each_failed_attempt_and_holds_n
     for personal in ["example@example.com", "1234567", "first_name_example"] {
         assert!(log.iter().all(|line| !line.contains(personal)), "{personal}");
     }
+}
+
+#[tokio::test]
+async fn a_provider_that_sends_an_event_again_gets_it_through() {
+    let orders = Sink::in_turn([Reply::status(503), Reply::status(200)]);
+    let audit = Sink::always(Reply::status(200));
+    let gateway = Gateway::start(&format!(
+        "sources: {{ ottu: {{ secret: test-hmac-key }}, second: {{ secret: test-hmac-key }} }}\ndestinations:\n  \
+         orders: {{ url: '{}', retry: none }}\n  audit: {{ url: '{}' }}\nrules:\n  \
+         - {{ name: paid, when: {{ from: ottu, state: paid }}, to: orders }}\n  \
+         - {{ name: second, when: {{ from: second }}, to: [orders, audit] }}\n",
+        orders.url("/"),
+        audit.url("/")
+    ))
+    .await;
+    let body = signed(&payment("paid", "R1"));
+    let id = gateway.send(&body).await.event();
+    gateway.until_status(&id, "dead").await;
+    assert_eq!(gateway.send(&body).await.event(), id);
+    gateway.until_status(&id, "delivered").await;
+    let arrived = orders.requests();
+    assert_eq!(arrived.iter().map(|request| request.header("hookgate-attempt")).collect::<Vec<_>>(), [Some("1"), Some("2")]);
+    assert_eq!(arrived[1].body, body);
+    assert_eq!(post(gateway.public, "/webhooks/second", &body).await.event(), id);
+    audit.wait_for("the destination of the other source", |requests| requests.len() == 1).await;
+    gateway.until_status(&id, "delivered").await;
+    assert_eq!(orders.requests().len(), 2, "it has it");
+    assert_eq!(gateway.event(&id).await["duplicates"], json!(2));
+
+    let nowhere = signed(&payment("failed", "R2"));
+    let id = gateway.send(&nowhere).await.event();
+    gateway.until_status(&id, "unmatched").await;
+    assert_eq!(post(gateway.public, "/webhooks/second", &nowhere).await.event(), id);
+    gateway.until_status(&id, "delivered").await;
+    assert_eq!(orders.requests().len(), 3);
 }

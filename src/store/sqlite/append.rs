@@ -29,8 +29,8 @@ const DAY: i64 = 86_400_000;
 pub(super) enum Placed {
     /// Stored, and leased for these targets.
     Stored { accepted: Arc<Accepted>, targets: Vec<Target>, deferred: Vec<Name>, body: Bytes },
-    /// Known.
-    Duplicate { answer: u16 },
+    /// Known, and due again for these.
+    Duplicate { answer: u16, due: Vec<Name> },
     /// Its signature is known with another body.
     Variant { stored: bool },
 }
@@ -40,7 +40,7 @@ impl Placed {
     pub(super) fn appended(self, shared: &Shared) -> Appended {
         let (accepted, targets, deferred, body) = match self {
             Self::Stored { accepted, targets, deferred, body } => (accepted, targets, deferred, body),
-            Self::Duplicate { answer } => return Appended::Duplicate { answer },
+            Self::Duplicate { answer, due } => return Appended::Duplicate { answer, due },
             Self::Variant { stored } => return Appended::Variant { stored },
         };
         let size = u32::try_from(body.len()).ok();
@@ -77,9 +77,9 @@ pub(super) fn halves(id: EventId) -> (i64, i64) {
 impl Work<'_> {
     /// Stores an event, unless it is known.
     pub(super) fn append(&mut self, new: &NewEvent) -> Result<Placed> {
-        let NewEvent { event, plan } = new;
+        let NewEvent { event, plan, .. } = new;
         let verdict = match self.known(event.id)? {
-            Known::Same(seq) => return self.repeat(seq),
+            Known::Same(seq) => return self.repeat(seq, new),
             Known::Other(recent) if recent >= BODIES_PER_SIGNATURE => return Ok(Placed::Variant { stored: false }),
             Known::Other(_) => Verdict::Quarantined(Reason::Variant),
             Known::No => event.verdict,
@@ -126,12 +126,6 @@ impl Work<'_> {
         others.dedup();
         let since = self.now.saturating_sub(DAY).saturating_mul(1 << 20);
         Ok(if others.is_empty() { Known::No } else { Known::Other(others.iter().filter(|seq| **seq >= since).count()) })
-    }
-
-    fn repeat(&self, seq: i64) -> Result<Placed> {
-        let sql = "UPDATE event SET duplicates = duplicates + 1 WHERE seq = ?1 RETURNING answer";
-        let answer = self.connection.prepare_cached(sql)?.query_row([seq], |row| row.get(0))?;
-        Ok(Placed::Duplicate { answer })
     }
 
     fn store(&mut self, event: &Arc<Event>, plan: &Plan, reason: Option<Reason>) -> Result<Placed> {

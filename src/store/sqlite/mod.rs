@@ -41,6 +41,7 @@ mod park;
 mod read;
 mod readers;
 mod rebuild;
+mod repeat;
 mod retry;
 mod rows;
 mod schema;

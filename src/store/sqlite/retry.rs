@@ -1,4 +1,4 @@
-//! Deliveries that an operator, or a duplicate, wants tried again now.
+//! Deliveries that an operator wants tried again now.
 
 use super::{super::Retried, rows, work::Work};
 use crate::domain::{delivery::DeliveryStatus, id::EventId, name::Name};
@@ -26,13 +26,19 @@ impl Work<'_> {
                     retried.removed.push(name);
                 }
             } else if self.is_open(seq, destination)? {
-                self.wait_in_row(seq, destination)?;
-                self.connection.prepare_cached(AGAIN)?.execute((seq, destination, self.now))?;
-                self.draft.pending.push((destination, self.now, seq));
+                self.again(seq, destination)?;
                 retried.due.push(name);
             }
         }
         Ok(Some(retried))
+    }
+
+    /// Makes a delivery due now, and begins its run anew.
+    pub(super) fn again(&mut self, seq: i64, destination: i64) -> Result<()> {
+        self.wait_in_row(seq, destination)?;
+        self.connection.prepare_cached(AGAIN)?.execute((seq, destination, self.now))?;
+        self.draft.pending.push((destination, self.now, seq));
+        Ok(())
     }
 
     /// Whether a delivery waits, is parked, or was given up.

@@ -76,7 +76,7 @@ async fn the_same_bytes_again_are_a_duplicate_and_counted(engine: Engine) {
     for _ in 0..3 {
         let mut again = to(event(1), &["elsewhere"]);
         again.plan.answer = 200;
-        assert!(matches!(store.append(again).await.unwrap(), Appended::Duplicate { answer: 201 }), "the answer is the stored one");
+        assert!(matches!(store.append(again).await.unwrap(), Appended::Duplicate { answer: 201, .. }), "the answer is the stored one");
     }
     assert_eq!(store.event(event(1).id).await.unwrap().unwrap().summary.duplicates, 3);
     assert_eq!(ids(&store, all()).await.len(), 1);
@@ -136,7 +136,7 @@ async fn another_body_of_a_signature_is_kept_back(engine: Engine) {
     assert_eq!((kept.verdict, kept.status()), (Verdict::Quarantined(Reason::Variant), EventStatus::Quarantined));
     assert!(kept.deliveries.is_empty() && kept.rules.is_empty());
     assert_eq!(kept.answer, 201);
-    assert!(matches!(store.append(to(signed("one", "body 1"), &[])).await.unwrap(), Appended::Duplicate { answer: 201 }));
+    assert!(matches!(store.append(to(signed("one", "body 1"), &[])).await.unwrap(), Appended::Duplicate { answer: 201, .. }));
     let quarantined = store.stats().await.unwrap().quarantined;
     assert_eq!(quarantined, [(name("shop"), Reason::Variant, BODIES_PER_SIGNATURE as u64 - 1)]);
     // The next day there is room again.

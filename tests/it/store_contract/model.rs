@@ -122,9 +122,33 @@ impl Model {
                     self.held.push((key, lease));
                 }
             }
-            Appended::Duplicate { .. } => assert!(self.events.contains_key(&number), "{number} was lost"),
+            Appended::Duplicate { due, .. } => {
+                let before = *self.events.get(&number).unwrap_or_else(|| panic!("{number} was lost"));
+                let mut due: Vec<_> = due.iter().map(|due| DESTINATIONS.iter().position(|text| **text == **due).unwrap()).collect();
+                due.sort_unstable();
+                assert_eq!(due, self.repeat(number, before, chosen));
+            }
             Appended::Variant { .. } => panic!("each event has one body"),
         }
+    }
+
+    /// What the same bytes again change: dead ones are due, and what went nowhere goes where the plan says.
+    fn repeat(&mut self, number: usize, before: usize, chosen: Vec<usize>) -> Vec<usize> {
+        let serves = |place: usize| self.served >> place & 1 == 1;
+        if before == 0 {
+            self.events.insert(number, chosen.iter().map(|place| 1 << place).sum());
+            for place in &chosen {
+                self.fates.insert((number, *place), if serves(*place) { Fate::Due } else { Fate::Parked });
+            }
+            return chosen.into_iter().filter(|place| serves(*place)).collect();
+        }
+        let helped = |((of, place), fate): &(&(usize, usize), &mut Fate)| *of == number && **fate == Fate::Dead && serves(*place);
+        let dead = self.fates.iter_mut().filter(helped);
+        dead.map(|((_, place), fate)| {
+            *fate = Fate::Due;
+            *place
+        })
+        .collect()
     }
 
     async fn lease(&mut self, store: &Arc<dyn Store>, destination: usize, max: usize) {

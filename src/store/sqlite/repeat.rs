@@ -1,0 +1,126 @@
+//! The same bytes again: their sender means that something did not get through, so what helps is done.
+//! (provider-ottu §5, duplicates)
+
+use super::{super::NewEvent, append::Placed, rows, work::Work};
+use crate::domain::{
+    delivery::DeliveryStatus,
+    event::{Flags, Verdict},
+    name::Name,
+    plan::{Plan, Routing},
+};
+use rusqlite::{OptionalExtension, Result};
+
+/// A delivery that waits for its next attempt is not hurried more often, in milliseconds.
+const REST: i64 = 30_000;
+
+const SEEN: &str =
+    "UPDATE event SET duplicates = duplicates + 1 WHERE seq = ?1 RETURNING source, reason IS NOT NULL, routing, answer, plan";
+
+impl Work<'_> {
+    /// Counts a duplicate on the first event. At the same source it helps every delivery, and an event that went nowhere is
+    /// planned anew; at another source it adds, and helps, the destinations that the rules have for that source.
+    pub(super) fn repeat(&mut self, seq: i64, new: &NewEvent) -> Result<Placed> {
+        let (source, is_kept_back, mut plan) = self.connection.prepare_cached(SEEN)?.query_row([seq], |row| {
+            let (targets, rules) = rows::unpack_plan(&self.shared.names, row.get_ref(4)?.as_blob()?)?;
+            let plan = Plan { targets, rules, routing: rows::routing(row.get(2)?)?, answer: row.get(3)? };
+            Ok((row.get::<_, i64>(0)?, row.get::<_, bool>(1)?, plan))
+        })?;
+        // What came in the same commit is on its way, and what is in quarantine waits for an operator.
+        if seq > self.book.last_seq || is_kept_back || new.event.verdict != Verdict::Accepted {
+            return Ok(Placed::Duplicate { answer: plan.answer, due: Vec::new() });
+        }
+        let is_same_source = self.shared.names.find(&new.event.source) == Some(source);
+        let went_nowhere = plan.routing != Routing::Routed;
+        let known: Vec<Name> = plan.targets.iter().map(|target| target.destination.clone()).collect();
+        let mut due = Vec::new();
+        if is_same_source {
+            for name in &known {
+                self.help(seq, name, new, Absorb::Lately, &mut due)?;
+            }
+        }
+        if is_same_source && !went_nowhere {
+            return Ok(Placed::Duplicate { answer: plan.answer, due });
+        }
+        for target in &new.plan.targets {
+            if known.contains(&target.destination) {
+                self.help(seq, &target.destination, new, Absorb::Always, &mut due)?;
+            } else {
+                self.add(seq, &target.destination, &mut due)?;
+                plan.targets.push(target.clone());
+            }
+        }
+        Ok(Placed::Duplicate { answer: self.replan(seq, plan, &new.plan)?, due })
+    }
+
+    /// Makes due what did not get through, and what was delivered longer ago than such repeats are absorbed.
+    fn help(&mut self, seq: i64, name: &Name, new: &NewEvent, absorb: Absorb, due: &mut Vec<Name>) -> Result<()> {
+        let destination = self.shared.names.id(self.connection, name)?;
+        let is_leased = self.shared.lanes().leased(seq, destination).is_some() && !self.draft.freed.contains(&(seq, destination));
+        if is_leased || !self.book.serves(name) {
+            return Ok(());
+        }
+        let sql = "SELECT status, at FROM delivery WHERE seq = ?1 AND destination = ?2";
+        let read = |row: &rusqlite::Row<'_>| Ok((rows::status(row.get(0)?)?, row.get::<_, Option<i64>>(1)?));
+        let Some((status, at)) = self.connection.prepare_cached(sql)?.query_row((seq, destination), read).optional()? else {
+            return Ok(());
+        };
+        let rested = at.map_or(i64::MAX, |at| new.event.received_at.millis().saturating_sub(at));
+        match status {
+            DeliveryStatus::Dead => self.again(seq, destination)?,
+            DeliveryStatus::Retrying if rested >= REST => self.hurry(seq, destination)?,
+            DeliveryStatus::Delivered if absorb == Absorb::Lately && i128::from(rested) >= new.dedupe.as_millis() as i128 => {
+                let sql = "UPDATE event SET flags = flags | ?2 WHERE seq = ?1";
+                self.connection.prepare_cached(sql)?.execute((seq, Flags::REPEATED.bits()))?;
+                self.again(seq, destination)?;
+            }
+            DeliveryStatus::Waiting
+            | DeliveryStatus::Retrying
+            | DeliveryStatus::Delivered
+            | DeliveryStatus::Parked
+            | DeliveryStatus::Discarded => return Ok(()),
+        }
+        due.push(name.clone());
+        Ok(())
+    }
+
+    /// Gives the event a delivery to a destination that it did not have.
+    fn add(&mut self, seq: i64, name: &Name, due: &mut Vec<Name>) -> Result<()> {
+        let destination = self.shared.names.id(self.connection, name)?;
+        if !self.book.serves(name) {
+            return self.park_in_row(seq, destination);
+        }
+        due.push(name.clone());
+        self.wait_in_row(seq, destination)
+    }
+
+    /// Writes the plan with its new targets; of an event that went nowhere all of it is as the rules say now.
+    fn replan(&mut self, seq: i64, mut plan: Plan, new: &Plan) -> Result<u16> {
+        if plan.routing == Routing::Routed {
+            let added: Vec<_> = new.rules.iter().filter(|rule| !plan.rules.contains(rule)).cloned().collect();
+            plan.rules.extend(added);
+        } else {
+            (plan.rules, plan.routing, plan.answer) = (new.rules.clone(), new.routing, new.answer);
+        }
+        let packed = rows::pack_plan(self.connection, &self.shared.names, &plan)?;
+        let sql = "UPDATE event SET plan = ?2, routing = ?3, answer = ?4 WHERE seq = ?1";
+        self.connection.prepare_cached(sql)?.execute((seq, packed, rows::routing_code(plan.routing), plan.answer))?;
+        Ok(plan.answer)
+    }
+
+    /// Makes due now what waits for its next attempt; its run goes on.
+    fn hurry(&mut self, seq: i64, destination: i64) -> Result<()> {
+        let sql = "UPDATE delivery SET due_at = ?3 WHERE seq = ?1 AND destination = ?2";
+        self.connection.prepare_cached(sql)?.execute((seq, destination, self.now))?;
+        self.draft.pending.push((destination, self.now, seq));
+        Ok(())
+    }
+}
+
+/// Which repeats of a delivered event its destination does not get.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Absorb {
+    /// Those within the source's `dedupe` time.
+    Lately,
+    /// All of them.
+    Always,
+}
