@@ -1,17 +1,19 @@
 //! Wiring: a configuration becomes a running gateway, and a running gateway comes to an orderly stop.
 
 use crate::{
-    admin::{self, Access, Admin, dev_sink::DevSink},
+    admin::{self, Access, Admin, Planner, dev_sink::DevSink},
     config::{self, Config, ConfigError, Loaded, Unset},
     deliver::lanes::{Lane, Lanes},
     destination,
-    domain::{clock::Clock, delivery::Lease, name::Name},
+    domain::{clock::Clock, delivery::Lease, event::Kept, name::Name, plan::Plan},
     log::{Format, Log},
     metrics::{Labels, Metrics},
+    provider,
     receive::{
         Dispatch, FrontDoor,
         server::{self, Limits, Stage},
     },
+    route::Rules,
     store::{self, Store, StoreError},
     tasks,
 };
@@ -134,7 +136,9 @@ async fn run(loaded: Loaded, dev: Option<dev::Dev>, log: &Log) -> Result<(), Ser
     }
     let (draining, is_draining) = watch::channel(false);
     let (stage, stages) = watch::channel(Stage::Open);
+    let rules = Arc::new(config.rules.clone());
     let admin = Arc::new(Admin {
+        planner: Arc::new(InForce(Arc::clone(&rules))),
         access: Access::new(&token, config.admin.listen, config.admin.hosts.clone()),
         store: Arc::clone(&store),
         lanes: Arc::clone(&lanes),
@@ -148,7 +152,7 @@ async fn run(loaded: Loaded, dev: Option<dev::Dev>, log: &Log) -> Result<(), Ser
     let mut expiry = tasks::spawn(expire(Arc::clone(&store)));
     let sources = config.sources.iter().map(|source| (source.receive.clone(), source.provider.clone())).collect();
     let dispatch = Arc::new(ToLanes(Arc::clone(&lanes)));
-    let door = Arc::new(FrontDoor::new(sources, config.rules.clone(), Arc::clone(&store), dispatch, clock.clone(), metrics));
+    let door = Arc::new(FrontDoor::new(sources, rules, Arc::clone(&store), dispatch, clock.clone(), metrics));
     let mut public = tasks::spawn(server::serve(public, door, Limits::default(), clock, stages));
     tracing::info!(listen = %config.listen, admin = %config.admin.listen, store = %config.store.path.display(), version = env!("CARGO_PKG_VERSION"), "ready");
     if let Some(dev) = &dev {
@@ -239,6 +243,15 @@ async fn expire(store: Arc<dyn Store>) {
             }
         };
         tokio::time::sleep(pause).await;
+    }
+}
+
+/// Plans what is released.
+struct InForce(Arc<Rules>);
+
+impl Planner for InForce {
+    fn plan(&self, kept: Kept) -> Plan {
+        self.0.plan(&provider::restore(kept))
     }
 }
 

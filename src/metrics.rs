@@ -94,6 +94,7 @@ pub struct SourceMetrics {
 pub struct DestinationMetrics {
     delivered: IntCounter,
     dead: IntCounter,
+    discarded: IntCounter,
     attempts: [IntCounter; 11],
     attempt_duration: Histogram,
     lag: Histogram,
@@ -255,6 +256,11 @@ impl DestinationMetrics {
     /// A delivery was given up.
     pub fn dead(&self) {
         self.dead.inc();
+    }
+
+    /// A delivery that was given up is closed by an operator.
+    pub fn discarded(&self) {
+        self.discarded.inc();
     }
 
     /// What waits, and how old the oldest of it is.

@@ -3,9 +3,11 @@
 use super::{Admin, Reply, Request, view};
 use crate::{
     domain::{clock::Timestamp, delivery::Seq, event::Kind, id::EventId, name::Name, problem::Problem, quantity},
-    store::{EventStatus, Query, StoreError},
+    store::{Discarded, EventStatus, Query, Released, StoreError},
 };
 use http::{Method, header};
+use serde::de::DeserializeOwned;
+use serde_json::json;
 use std::str::FromStr;
 
 /// Events in one answer, where the call does not say.
@@ -28,6 +30,14 @@ impl Admin {
             ["events", id, "retry"] => {
                 only(request, Method::POST)?;
                 self.retry(id, request).await
+            }
+            ["events", id, "release"] => {
+                only(request, Method::POST)?;
+                self.release(id, request).await
+            }
+            ["events", id, "discard"] => {
+                only(request, Method::POST)?;
+                self.discard(id, request).await
             }
             ["destinations"] => {
                 only(request, Method::GET)?;
@@ -72,7 +82,47 @@ impl Admin {
             }
         };
         tracing::info!(event = %id, destinations = retried.due.join(", "), "retry by an operator");
-        Ok(Reply::json(code, &serde_json::json!({ "due": retried.due, "in_flight": retried.in_flight })))
+        Ok(Reply::json(code, &json!({ "due": retried.due, "in_flight": retried.in_flight })))
+    }
+
+    async fn release(&self, id: &str, request: &Request) -> Result<Reply, Problem> {
+        let id = event_id(id)?;
+        body::<Nothing>(request, "`{}`")?;
+        let not_quarantined = || Problem::new(409, "Nothing to release", "The event is not in quarantine.");
+        let Some(event) = self.store.event(id).await.map_err(unavailable)? else { return Err(unknown_event()) };
+        if event.summary.status() != EventStatus::Quarantined {
+            return Err(not_quarantined());
+        }
+        let Some(body) = self.store.body(event.summary.seq).await.map_err(unavailable)? else { return Err(unknown_event()) };
+        let plan = self.planner.plan(event.kept(body));
+        let (routing, rules) = (view::routing(plan.routing), plan.rules.clone());
+        match self.store.release(id, plan).await.map_err(unavailable)? {
+            None => Err(unknown_event()),
+            Some(Released::NotQuarantined) => Err(not_quarantined()),
+            Some(Released::Released { due }) => {
+                for name in &due {
+                    self.lanes.wake(name);
+                }
+                tracing::info!(event = %id, routing, rules = rules.join(", "), destinations = due.join(", "), "released by an operator");
+                Ok(Reply::json(200, &json!({ "routing": routing, "rules": rules, "due": due })))
+            }
+        }
+    }
+
+    async fn discard(&self, id: &str, request: &Request) -> Result<Reply, Problem> {
+        let id = event_id(id)?;
+        body::<Nothing>(request, "`{}`")?;
+        let Some(done) = self.store.discard(id).await.map_err(unavailable)? else { return Err(unknown_event()) };
+        if done == Discarded::default() {
+            return Err(Problem::new(409, "Nothing to discard", "The event is not in quarantine and has no dead delivery."));
+        }
+        for name in &done.deliveries {
+            if let Some(metrics) = self.metrics.destination(name) {
+                metrics.discarded();
+            }
+        }
+        tracing::info!(event = %id, quarantined = done.was_quarantined, destinations = done.deliveries.join(", "), "discarded by an operator");
+        Ok(Reply::json(200, &json!({ "quarantined": done.was_quarantined, "discarded": done.deliveries })))
     }
 
     async fn destinations(&self) -> Result<Reply, Problem> {
@@ -125,7 +175,13 @@ fn only(request: &Request, method: Method) -> Result<(), Problem> {
 }
 
 /// An empty body counts as `{}`.
-fn retry_destination(request: &Request) -> Result<Option<Name>, Problem> {
+/// The body of a call that takes none but `{}`.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
+/// The body of a call; `None` where it has none. `wanted` is how it has to look.
+fn body<T: DeserializeOwned>(request: &Request, wanted: &str) -> Result<Option<T>, Problem> {
     if request.body.is_empty() {
         return Ok(None);
     }
@@ -133,14 +189,18 @@ fn retry_destination(request: &Request) -> Result<Option<Name>, Problem> {
     if !content_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json") {
         return Err(Problem::new(415, "Not JSON", "The body of a call must be application/json."));
     }
+    let read = serde_json::from_slice(&request.body);
+    read.map(Some).map_err(|_| Problem::new(400, "Bad request", format!("The body is not {wanted}.")))
+}
+
+fn retry_destination(request: &Request) -> Result<Option<Name>, Problem> {
     #[derive(serde::Deserialize)]
     #[serde(deny_unknown_fields)]
-    struct Body {
+    struct Retry {
         destination: Option<String>,
     }
-    let body: Body = serde_json::from_slice(&request.body)
-        .map_err(|_| Problem::new(400, "Bad request", r#"The body is not `{"destination": "<name>"}` or `{}`."#))?;
-    body.destination
+    let named = body::<Retry>(request, r#"`{"destination": "<name>"}` or `{}`"#)?.and_then(|retry| retry.destination);
+    named
         .map(|text| Name::of_part(&text).map_err(|error| Problem::new(400, "Bad request", format!("{text:?} is no destination: {error}."))))
         .transpose()
 }

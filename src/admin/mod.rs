@@ -3,7 +3,7 @@
 
 use crate::{
     deliver::lanes::Lanes,
-    domain::{clock::Clock, name::Name, problem::Problem, secret::Secret},
+    domain::{clock::Clock, event::Kept, name::Name, plan::Plan, problem::Problem, secret::Secret},
     metrics::Metrics,
     store::Store,
 };
@@ -51,8 +51,16 @@ pub struct Admin {
     pub clock: Clock,
     /// Whether the gateway is stopping.
     pub draining: watch::Receiver<bool>,
+    /// The rules in force, for what is released.
+    pub planner: Arc<dyn Planner>,
     /// Where `serve --dev` sends everything.
     pub sink: Option<DevSink>,
+}
+
+/// Decides where an event goes that was kept back.
+pub trait Planner: Send + Sync {
+    /// By the rules in force.
+    fn plan(&self, kept: Kept) -> Plan;
 }
 
 /// A request, read whole.

@@ -122,17 +122,24 @@ fn attempt(destination: Option<&Name>, attempt: &Attempt) -> Value {
     view
 }
 
+/// What the rules made of an event.
+pub fn routing(routing: Routing) -> &'static str {
+    match routing {
+        Routing::Routed => "routed",
+        Routing::Dropped => "dropped",
+        Routing::Unmatched => "unmatched",
+    }
+}
+
 fn explanation(event: &EventSummary) -> Value {
     let reason = match event.verdict {
         Verdict::Accepted => None,
         Verdict::Quarantined(reason) => Some(reason.as_str()),
     };
-    let routing = match (event.verdict, event.routing) {
+    let found = match (event.verdict, event.routing) {
         (Verdict::Quarantined(_), _) => "quarantined",
-        (Verdict::Accepted, Routing::Routed) => "routed",
-        (Verdict::Accepted, Routing::Dropped) => "dropped",
-        (Verdict::Accepted, Routing::Unmatched) => "unmatched",
+        (Verdict::Accepted, of_rules) => routing(of_rules),
     };
     let targets = event.deliveries.iter().map(|delivery| json!({ "destination": delivery.destination, "rules": delivery.rules }));
-    json!({ "routing": routing, "quarantine_reason": reason, "rules": event.rules, "destinations": targets.collect::<Vec<_>>() })
+    json!({ "routing": found, "quarantine_reason": reason, "rules": event.rules, "destinations": targets.collect::<Vec<_>>() })
 }

@@ -6,6 +6,7 @@ mod check;
 mod client;
 mod config_file;
 mod destinations;
+mod discard;
 mod edit;
 mod event;
 mod event_file;
@@ -17,6 +18,7 @@ mod gateway;
 mod healthcheck;
 mod payload;
 mod query;
+mod release;
 mod retry;
 mod sample;
 mod samples;
@@ -54,6 +56,8 @@ pub enum Command {
     Events(events::Events),
     Event(event::Event),
     Retry(retry::Retry),
+    Release(release::Release),
+    Discard(discard::Discard),
     Destinations(destinations::Destinations),
     Healthcheck(healthcheck::Healthcheck),
 }
@@ -74,6 +78,8 @@ impl Command {
             Self::Events(command) => command.run().await,
             Self::Event(command) => command.run().await,
             Self::Retry(command) => command.run().await,
+            Self::Release(command) => command.run().await,
+            Self::Discard(command) => command.run().await,
             Self::Destinations(command) => command.run().await,
             Self::Healthcheck(command) => command.run().await,
         }

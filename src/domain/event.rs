@@ -1,6 +1,7 @@
 //! A verified webhook, in the form that rules see. Only `provider` makes one.
 
 use super::{clock::Timestamp, id::EventId, json::Document, name::Name};
+use bytes::Bytes;
 
 /// A webhook whose signature was checked (or whose source takes unsigned ones, see `verified`).
 #[derive(Debug)]
@@ -24,6 +25,21 @@ pub struct Event {
     /// Whether it may be forwarded.
     pub verdict: Verdict,
     /// What is worth telling a destination about it.
+    pub flags: Flags,
+}
+
+/// What is kept of an event: all that it is made of again, once an operator lets it go on.
+#[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "named after the fields of `Event`")]
+pub struct Kept {
+    pub id: EventId,
+    pub source: Name,
+    pub received_at: Timestamp,
+    pub kind: Kind,
+    pub fields: Fields,
+    pub body: Bytes,
+    pub content_type: Option<Box<str>>,
+    pub verified: bool,
     pub flags: Flags,
 }
 

@@ -156,19 +156,17 @@ impl Builder {
         );
         let dead = self.gauges("hookgate_dead_letters", "Deliveries given up and kept.", &["destination"]);
         let paused = self.gauges("hookgate_destination_paused", "1 while the destination is paused.", &["destination"]);
-        let of = |name: &Name| {
-            deliveries.with_label_values(&[&**name, "discarded"]);
-            DestinationMetrics {
-                delivered: deliveries.with_label_values(&[&**name, "delivered"]),
-                dead: deliveries.with_label_values(&[&**name, "dead"]),
-                attempts: AttemptResult::ALL.map(|result| attempts.with_label_values(&[&**name, result.as_str()])),
-                attempt_duration: duration.with_label_values(&[&**name]),
-                lag: lag.with_label_values(&[&**name]),
-                queue: ["ready", "retrying", "in_flight", "parked"].map(|state| queue.with_label_values(&[&**name, state])),
-                oldest_age: oldest.with_label_values(&[&**name]),
-                dead_letters: dead.with_label_values(&[&**name]),
-                paused: paused.with_label_values(&[&**name]),
-            }
+        let of = |name: &Name| DestinationMetrics {
+            delivered: deliveries.with_label_values(&[&**name, "delivered"]),
+            dead: deliveries.with_label_values(&[&**name, "dead"]),
+            discarded: deliveries.with_label_values(&[&**name, "discarded"]),
+            attempts: AttemptResult::ALL.map(|result| attempts.with_label_values(&[&**name, result.as_str()])),
+            attempt_duration: duration.with_label_values(&[&**name]),
+            lag: lag.with_label_values(&[&**name]),
+            queue: ["ready", "retrying", "in_flight", "parked"].map(|state| queue.with_label_values(&[&**name, state])),
+            oldest_age: oldest.with_label_values(&[&**name]),
+            dead_letters: dead.with_label_values(&[&**name]),
+            paused: paused.with_label_values(&[&**name]),
         };
         names.iter().map(|name| (name.clone(), of(name))).collect()
     }

@@ -1,7 +1,13 @@
 //! CATALOG, who sends: signature schemes and payload schemas. One file per provider.
 //! `open` is the only maker of an `Event`: verify, then parse.
 
-use crate::domain::{event::Event, name::Name, received::Received, secret::Secret};
+use crate::domain::{
+    event::{Event, Kept, Verdict},
+    json::Document,
+    name::Name,
+    received::Received,
+    secret::Secret,
+};
 
 mod ottu;
 mod signature;
@@ -107,6 +113,13 @@ pub fn build(source: &Name, settings: &Settings) -> Box<dyn Provider> {
     match settings.scheme {
         Scheme::Ottu => Box::new(ottu::Ottu::new(source.clone(), settings)),
     }
+}
+
+/// An event that was opened before, from what was kept of it: it was verified then, and an operator lets it go on.
+pub fn restore(kept: Kept) -> Event {
+    let Kept { id, source, received_at, kind, fields, body, content_type, verified, flags } = kept;
+    let (payload, verdict) = (Document::read(body), Verdict::Accepted);
+    Event { id, source, received_at, kind, fields, payload, content_type, verified, verdict, flags }
 }
 
 /// The payload with a signature of that scheme added or replaced; all else stays byte for byte.

@@ -56,7 +56,7 @@ pub trait Dispatch: Send + Sync {
 /// What stands behind the public listener.
 pub struct FrontDoor {
     sources: HashMap<String, Source>,
-    rules: Rules,
+    rules: Arc<Rules>,
     store: Arc<dyn Store>,
     dispatch: Arc<dyn Dispatch>,
     clock: Clock,
@@ -80,7 +80,7 @@ impl FrontDoor {
     /// With the sources and rules in force.
     pub fn new(
         sources: Vec<(SourceSettings, provider::Settings)>,
-        rules: Rules,
+        rules: Arc<Rules>,
         store: Arc<dyn Store>,
         dispatch: Arc<dyn Dispatch>,
         clock: Clock,

@@ -3,21 +3,23 @@
 
 use crate::{
     domain::{
-        attempt::Attempt,
         clock::{Clock, Timestamp},
-        delivery::{DeliveryStatus, Lease, Seq, Settlement},
-        event::{Event, Flags, Kind, Verdict},
+        delivery::{Lease, Seq, Settlement},
+        event::Event,
         id::EventId,
         name::Name,
-        plan::{Plan, Routing},
+        plan::Plan,
     },
     metrics::Metrics,
 };
 use bytes::Bytes;
 use std::{future::Future, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
 
+mod listed;
 pub mod sqlite;
 pub mod token;
+
+pub use listed::{DeliverySummary, EventDetail, EventStatus, EventSummary, Page, Query};
 
 /// What a call to the store gives: boxed, since the store is a trait object.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -65,8 +67,16 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// `None`: no such event. A lane that is told by [`Retried::due`] has to ask for leases.
     fn retry(&self, id: EventId, destination: Option<Name>) -> Answer<'_, Option<Retried>>;
 
+    /// Lets a quarantined event go on with the deliveries of a plan, and flags it
+    /// [`RELEASED`](crate::domain::event::Flags::RELEASED). `None`: no such event.
+    fn release(&self, id: EventId, plan: Plan) -> Answer<'_, Option<Released>>;
+
+    /// Closes what nobody will send: an event in quarantine is dropped, and dead deliveries are
+    /// [discarded](crate::domain::delivery::DeliveryStatus::Discarded). `None`: no such event.
+    fn discard(&self, id: EventId) -> Answer<'_, Option<Discarded>>;
+
     /// Says which destinations the rules file has; until it is said, all are taken to be there. From then on deliveries to
-    /// any other are [`DeliveryStatus::Parked`] instead of waiting: seen, counted apart, not leased, and removed after
+    /// any other are [parked](crate::domain::delivery::DeliveryStatus::Parked) instead of waiting: seen, counted apart, not leased, and removed after
     /// [`Settings::keep_unresolved`]. Those to a destination that is there again wait, due now, in their order, with their
     /// attempts and run as they were; its lane has to ask for leases. Leases that are out end by their settlement.
     /// Resolves when all that is durable. Much of it is done in small steps, and events come in between them; who drops
@@ -147,135 +157,25 @@ pub struct Retried {
     pub removed: Vec<Name>,
 }
 
-/// An event as lists show it.
-#[derive(Debug, Clone)]
-#[expect(missing_docs, reason = "named after the fields of `Event` and `Plan`")]
-pub struct EventSummary {
-    pub seq: Seq,
-    pub id: EventId,
-    pub source: Name,
-    pub kind: Kind,
-    pub fields: crate::domain::event::Fields,
-    pub received_at: Timestamp,
-    pub verdict: Verdict,
-    pub verified: bool,
-    pub flags: Flags,
-    pub routing: Routing,
-    pub answer: u16,
-    pub rules: Vec<Name>,
-    /// How often the same bytes came again.
-    pub duplicates: u32,
-    pub deliveries: Vec<DeliverySummary>,
+/// What `release` did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Released {
+    /// It goes on.
+    Released {
+        /// Destinations whose delivery is due now. Their lanes have to ask for leases.
+        due: Vec<Name>,
+    },
+    /// It was not in quarantine, and nothing is done.
+    NotQuarantined,
 }
 
-/// A delivery as lists show it.
-#[derive(Debug, Clone)]
-pub struct DeliverySummary {
-    /// Where it goes.
-    pub destination: Name,
-    /// The rules that send it there.
-    pub rules: Vec<Name>,
-    /// Its state.
-    pub status: DeliveryStatus,
-    /// Attempts made.
-    pub attempts: u32,
-    /// When it is tried next, of a failed one.
-    pub next_attempt_at: Option<Timestamp>,
-    /// The last attempt.
-    pub last: Option<Attempt>,
-}
-
-/// An event with everything that is known of it, but its body.
-#[derive(Debug, Clone)]
-pub struct EventDetail {
-    /// As in lists.
-    pub summary: EventSummary,
-    /// The content type received.
-    pub content_type: Option<Box<str>>,
-    /// All attempts with their destinations, in the order in which they were made.
-    pub attempts: Vec<(Name, Attempt)>,
-}
-
-/// The one status of an event: quarantined, waiting, dead, unmatched, dropped or delivered, whichever of them comes first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "the doc of the enum names them in their order")]
-pub enum EventStatus {
-    Quarantined,
-    Waiting,
-    Dead,
-    Unmatched,
-    Dropped,
-    Delivered,
-}
-
-impl EventStatus {
-    /// All of them, the strongest first.
-    pub const ALL: [Self; 6] = [Self::Quarantined, Self::Waiting, Self::Dead, Self::Unmatched, Self::Dropped, Self::Delivered];
-
-    /// As the API writes it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Quarantined => "quarantined",
-            Self::Waiting => "waiting",
-            Self::Dead => "dead",
-            Self::Unmatched => "unmatched",
-            Self::Dropped => "dropped",
-            Self::Delivered => "delivered",
-        }
-    }
-}
-
-impl EventSummary {
-    /// Its one status. Parked deliveries count as waiting, discarded ones as delivered.
-    pub fn status(&self) -> EventStatus {
-        let any = |wanted: &[DeliveryStatus]| self.deliveries.iter().any(|delivery| wanted.contains(&delivery.status));
-        if matches!(self.verdict, Verdict::Quarantined(_)) {
-            EventStatus::Quarantined
-        } else if any(&[DeliveryStatus::Waiting, DeliveryStatus::Retrying, DeliveryStatus::Parked]) {
-            EventStatus::Waiting
-        } else if any(&[DeliveryStatus::Dead]) {
-            EventStatus::Dead
-        } else {
-            match self.routing {
-                Routing::Unmatched => EventStatus::Unmatched,
-                Routing::Dropped => EventStatus::Dropped,
-                Routing::Routed => EventStatus::Delivered,
-            }
-        }
-    }
-}
-
-/// Which events to list. All that is set has to hold.
-#[derive(Debug, Clone, Default)]
-#[expect(missing_docs, reason = "named after the query of the API")]
-pub struct Query {
-    pub from: Option<String>,
-    pub kind: Option<Kind>,
-    pub state: Option<String>,
-    pub result: Option<String>,
-    pub operation: Option<String>,
-    pub reference: Option<String>,
-    pub session: Option<String>,
-    pub order: Option<String>,
-    /// With `destination`: of that delivery (waiting, dead, delivered); else of the event.
-    pub status: Option<EventStatus>,
-    pub rule: Option<String>,
-    pub destination: Option<String>,
-    pub since: Option<Timestamp>,
-    pub until: Option<Timestamp>,
-    /// At most so many; the engine may give fewer and a cursor.
-    pub limit: usize,
-    /// Only events before this one.
-    pub cursor: Option<Seq>,
-}
-
-/// A page of a list.
-#[derive(Debug, Clone, Default)]
-pub struct Page {
-    /// Newest first.
-    pub events: Vec<EventSummary>,
-    /// Where the next page starts; `None`: this was the last one.
-    pub next: Option<Seq>,
+/// What `discard` did.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Discarded {
+    /// Whether the event was in quarantine, and is dropped now.
+    pub was_quarantined: bool,
+    /// Destinations whose delivery was dead, and is discarded now.
+    pub deliveries: Vec<Name>,
 }
 
 /// What one step of removal did.

@@ -60,7 +60,7 @@ impl House {
         };
         let provider = provider::Settings { scheme: Scheme::Ottu, secrets: vec![Secret::new("test-hmac-key")], unsigned: Unsigned::Reject };
         let rules = Rules { answers: HashMap::from([(name, 200)]), ..Rules::default() };
-        let door = FrontDoor::new(vec![(source, provider)], rules, Arc::clone(&store), Arc::new(Nowhere), clock.clone(), metrics);
+        let door = FrontDoor::new(vec![(source, provider)], Arc::new(rules), Arc::clone(&store), Arc::new(Nowhere), clock.clone(), metrics);
         let listener = server::bind("127.0.0.1:0".parse().expect("an address")).expect("a port");
         let address = listener.local_addr().expect("it is bound");
         let (stage, stages) = watch::channel(Stage::Open);

@@ -16,6 +16,7 @@ mod imports;
 mod limits;
 mod parked;
 mod provider;
+mod quarantine;
 mod route;
 mod store_contract;
 mod store_faults;

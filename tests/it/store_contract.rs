@@ -38,6 +38,7 @@ mod delivering;
 mod finding;
 mod model;
 mod parking;
+mod releasing;
 mod removing;
 mod repeating;
 

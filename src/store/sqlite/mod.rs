@@ -1,15 +1,18 @@
 //! The embedded engine: SQLite in a lean shape. This file is the handle; `writer` is where its commands go.
 //!
-//! `start` opens a folder; `writer` commits groups of `append` and `settle`, and does `lease`, `retry`, `expire`,
+//! `start` opens a folder; `writer` commits groups of `append` and `settle`, and does `lease`, `retry`, `release`, `expire`,
 //! `park` and `index` between them; `read`, `search` and `stats` run beside it. `book` and `lanes` are what the writer keeps in memory.
 
-use super::{Answer, Appended, EventDetail, Expired, Leased, NewEvent, Page, Query, Retried, Settings, Stats, Store, StoreError};
+use super::{
+    Answer, Appended, Discarded, EventDetail, Expired, Leased, NewEvent, Page, Query, Released, Retried, Settings, Stats, Store, StoreError,
+};
 use crate::{
     domain::{
         clock::Clock,
         delivery::{Seq, Settlement},
         id::EventId,
         name::Name,
+        plan::Plan,
     },
     metrics::Metrics,
     tasks,
@@ -41,6 +44,7 @@ mod park;
 mod read;
 mod readers;
 mod rebuild;
+mod release;
 mod repeat;
 mod retry;
 mod rows;
@@ -162,6 +166,14 @@ impl Store for Sqlite {
 
     fn retry(&self, id: EventId, destination: Option<Name>) -> Answer<'_, Option<Retried>> {
         Box::pin(self.ask(move |reply| Command::Retry(id, destination, reply)))
+    }
+
+    fn release(&self, id: EventId, plan: Plan) -> Answer<'_, Option<Released>> {
+        Box::pin(self.ask(move |reply| Command::Release(id, plan, reply)))
+    }
+
+    fn discard(&self, id: EventId) -> Answer<'_, Option<Discarded>> {
+        Box::pin(self.ask(move |reply| Command::Discard(id, reply)))
     }
 
     fn serve(&self, destinations: Vec<Name>) -> Answer<'_, ()> {

@@ -84,7 +84,7 @@ impl Work<'_> {
     }
 
     /// Gives the event a delivery to a destination that it did not have.
-    fn add(&mut self, seq: i64, name: &Name, due: &mut Vec<Name>) -> Result<()> {
+    pub(super) fn add(&mut self, seq: i64, name: &Name, due: &mut Vec<Name>) -> Result<()> {
         let destination = self.shared.names.id(self.connection, name)?;
         if !self.book.serves(name) {
             return self.park_in_row(seq, destination);

@@ -1,7 +1,7 @@
 //! The one thread that writes: takes what waits, commits it as a group, answers. Waits out a failing disk.
 
 use super::{
-    super::{Appended, Expired, Leased, NewEvent, Retried, StoreError},
+    super::{Appended, Discarded, Expired, Leased, NewEvent, Released, Retried, StoreError},
     append::Placed,
     book::Book,
     checkpoint::Checkpoints,
@@ -14,8 +14,9 @@ use super::{
     settle::Settled,
     shared::{self, Reply, Shared},
     transaction::{Durability, Undone},
+    work::Work,
 };
-use crate::domain::{clock::Instant, id::EventId, name::Name};
+use crate::domain::{clock::Instant, id::EventId, name::Name, plan::Plan};
 use rusqlite::{Connection, Result};
 use std::{mem, sync::Arc, thread, time::Duration};
 use tokio::sync::mpsc;
@@ -38,6 +39,10 @@ pub(super) enum Command {
     Lease(Name, usize, Reply<Leased>),
     /// See `Store::retry`.
     Retry(EventId, Option<Name>, Reply<Option<Retried>>),
+    /// See `Store::release`.
+    Release(EventId, Plan, Reply<Option<Released>>),
+    /// See `Store::discard`.
+    Discard(EventId, Reply<Option<Discarded>>),
     /// See `Store::expire`.
     Expire(Reply<Expired>),
     /// The first part of `Store::serve`: from now on these are served.
@@ -139,7 +144,12 @@ impl Writer {
                     self.settle()?;
                     self.book.served = Some(destinations.into_iter().collect());
                 }
-                Command::Lease(..) | Command::Retry(..) | Command::Expire(_) | Command::Park(_) => others.push(command),
+                Command::Lease(..)
+                | Command::Retry(..)
+                | Command::Release(..)
+                | Command::Discard(..)
+                | Command::Expire(_)
+                | Command::Park(_) => others.push(command),
             }
         }
         let now = self.shared.timeline.instant();
@@ -157,7 +167,9 @@ impl Writer {
         for command in others {
             match command {
                 Command::Lease(destination, max, reply) => self.lease(&destination, max, reply)?,
-                Command::Retry(id, only, reply) => self.retry(id, only.as_ref(), reply)?,
+                Command::Retry(id, only, reply) => self.decide(reply, |work| work.retry(id, only.as_ref()))?,
+                Command::Release(id, plan, reply) => self.decide(reply, |work| work.release(id, &plan))?,
+                Command::Discard(id, reply) => self.decide(reply, |work| work.discard(id))?,
                 Command::Expire(reply) => self.expire(reply)?,
                 Command::Park(reply) => self.park(reply)?,
                 Command::Append(..) | Command::Settle(_) | Command::Serve(_) => {}
@@ -266,11 +278,12 @@ impl Writer {
         Ok(())
     }
 
-    fn retry(&mut self, id: EventId, only: Option<&Name>, reply: Reply<Option<Retried>>) -> Result<(), Undone> {
-        match self.transact(Durability::Full, "settle", |work| work.retry(id, only)) {
-            Ok(retried) => {
+    /// What an operator decides is on the disk before it is confirmed.
+    fn decide<T>(&mut self, reply: Reply<T>, work: impl FnMut(&mut Work<'_>) -> Result<T>) -> Result<(), Undone> {
+        match self.transact(Durability::Full, "settle", work) {
+            Ok(decided) => {
                 // Whoever went away needs no answer, here as below.
-                let _ = reply.send(Ok(retried));
+                let _ = reply.send(Ok(decided));
             }
             Err(Undone::Damaged(error)) => self.refuse(reply, error, "settle"),
             Err(Undone::Closing) => return Err(Undone::Closing),

@@ -116,6 +116,36 @@ fn a_retry_says_what_is_due_and_what_is_under_way() {
 }
 
 #[test]
+fn a_release_and_a_discard_say_what_became_of_the_event() {
+    let admin = ScriptedAdmin::start(&[
+        (
+            "POST /api/v1/events/evt_01h2xcejqtf2nbrexx3vqjhp41/release",
+            200,
+            r#"{"routing":"routed","rules":["paid"],"due":["orders","erp"]}"#,
+        ),
+        ("POST /api/v1/events/evt_01h2xcejqtf2nbrexx3vqjhp41/release", 200, r#"{"routing":"unmatched","rules":[],"due":[]}"#),
+        (
+            "POST /api/v1/events/evt_01h2xcejqtf2nbrexx3vqjhp41/release",
+            409,
+            r#"{"title":"Nothing to release","status":409,"detail":"The event is not in quarantine."}"#,
+        ),
+        ("POST /api/v1/events/evt_01h2xcejqtf2nbrexx3vqjhp41/discard", 200, r#"{"quarantined":true,"discarded":["orders"]}"#),
+        (
+            "POST /api/v1/events/evt_01h2xcejqtf2nbrexx3vqjhp41/discard",
+            409,
+            r#"{"title":"Nothing to discard","status":409,"detail":"The event is not in quarantine and has no dead delivery."}"#,
+        ),
+    ]);
+    let shell = Shell::at(&admin);
+    shell.run(&["release", ID]).printed("orders is due now\nerp is due now\n");
+    shell.run(&["release", ID]).printed("released, and unmatched\n");
+    shell.run(&["release", ID]).refused(1, "error: nothing to release: The event is not in quarantine.");
+    shell.run(&["discard", ID]).printed("orders is discarded\nthe event is dropped\n");
+    shell.run(&["discard", ID]).refused(1, "error: nothing to discard: The event is not in quarantine and has no dead delivery.");
+    assert!(admin.seen().iter().all(|seen| seen.body == b"{}"));
+}
+
+#[test]
 fn destinations_are_a_table_or_json() {
     let admin = ScriptedAdmin::start(&[(
         "GET /api/v1/destinations",

@@ -9,8 +9,12 @@ use hookgate::{
         event::Flags,
         id::EventId,
         name::Name,
+        plan::Plan,
     },
-    store::{Answer, Appended, EventDetail, Expired, Leased, NewEvent, Page, Query, Retried, Stats, Store, StoreError, WINDOW},
+    store::{
+        Answer, Appended, Discarded, EventDetail, Expired, Leased, NewEvent, Page, Query, Released, Retried, Stats, Store, StoreError,
+        WINDOW,
+    },
 };
 use std::{
     collections::{BTreeMap, HashMap},
@@ -226,6 +230,14 @@ impl Store for FakeStore {
 
     fn retry(&self, _: EventId, _: Option<Name>) -> Answer<'_, Option<Retried>> {
         not_for_lanes("retry")
+    }
+
+    fn release(&self, _: EventId, _: Plan) -> Answer<'_, Option<Released>> {
+        not_for_lanes("release")
+    }
+
+    fn discard(&self, _: EventId) -> Answer<'_, Option<Discarded>> {
+        not_for_lanes("discard")
     }
 
     fn serve(&self, _: Vec<Name>) -> Answer<'_, ()> {

@@ -1,0 +1,46 @@
+//! What operators decide of an event: it goes on from quarantine, or it is closed.
+
+use super::{
+    super::{Discarded, Released},
+    rows,
+    work::Work,
+};
+use crate::domain::{event::Flags, id::EventId, plan::Plan, plan::Routing};
+use rusqlite::Result;
+
+const RELEASE: &str = "UPDATE event SET reason = NULL, flags = flags | ?2, plan = ?3, routing = ?4 WHERE seq = ?1 AND reason IS NOT NULL";
+const CLOSE: &str = "UPDATE event SET reason = NULL, routing = ?2 WHERE seq = ?1 AND reason IS NOT NULL";
+const DISCARD: &str = "UPDATE delivery SET status = 5, due_at = NULL WHERE seq = ?1 AND status = 3 RETURNING destination";
+
+impl Work<'_> {
+    /// Takes an event out of quarantine, with the deliveries of the plan. Its answer was given, and stays.
+    pub(super) fn release(&mut self, id: EventId, plan: &Plan) -> Result<Option<Released>> {
+        let Some(seq) = self.find(id)? else {
+            return Ok(None);
+        };
+        let packed = rows::pack_plan(self.connection, &self.shared.names, plan)?;
+        let mut release = self.connection.prepare_cached(RELEASE)?;
+        if release.execute((seq, Flags::RELEASED.bits(), packed, rows::routing_code(plan.routing)))? == 0 {
+            return Ok(Some(Released::NotQuarantined));
+        }
+        let mut due = Vec::new();
+        for target in &plan.targets {
+            self.add(seq, &target.destination, &mut due)?;
+        }
+        self.waits_no_more(seq)?;
+        Ok(Some(Released::Released { due }))
+    }
+
+    /// Closes an event that is in quarantine, and its dead deliveries.
+    pub(super) fn discard(&mut self, id: EventId) -> Result<Option<Discarded>> {
+        let Some(seq) = self.find(id)? else {
+            return Ok(None);
+        };
+        let was_quarantined = self.connection.prepare_cached(CLOSE)?.execute((seq, rows::routing_code(Routing::Dropped)))? == 1;
+        let mut discard = self.connection.prepare_cached(DISCARD)?;
+        let destinations: Vec<i64> = discard.query_map([seq], |row| row.get(0))?.collect::<Result<_>>()?;
+        let deliveries = destinations.into_iter().map(|destination| self.shared.names.name(destination)).collect::<Result<_>>()?;
+        self.waits_no_more(seq)?;
+        Ok(Some(Discarded { was_quarantined, deliveries }))
+    }
+}
