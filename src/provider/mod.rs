@@ -22,6 +22,10 @@ pub trait Provider: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// What is wrong with it; see [`OpenError`].
     fn open(&self, received: &Received) -> Result<Event, OpenError>;
+
+    /// Whether a second payload under the signature of a first one may be forwarded: whatever decides where it goes and what
+    /// it means is the same, or its state is the lawful next one.
+    fn is_harmless(&self, first: &Document, again: &Document) -> bool;
 }
 
 /// How a source's requests are verified and read.

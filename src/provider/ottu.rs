@@ -17,6 +17,7 @@ mod anomaly;
 mod fields;
 mod normalise;
 mod sign;
+mod variant;
 
 #[cfg(test)]
 mod tests;
@@ -107,6 +108,10 @@ impl Ottu {
 }
 
 impl Provider for Ottu {
+    fn is_harmless(&self, first: &Document, again: &Document) -> bool {
+        variant::is_harmless(first, again)
+    }
+
     fn open(&self, received: &Received) -> Result<Event, OpenError> {
         let payload = Document::read(received.body.clone());
         if payload.root().kind() != json::Kind::Object {

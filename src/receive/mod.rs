@@ -6,6 +6,7 @@ use crate::{
         clock::{Clock, Instant},
         delivery::Lease,
         event::{Event, Verdict},
+        json::Document,
         name::Name,
         received::Received,
         text::clipped,
@@ -13,9 +14,10 @@ use crate::{
     metrics::{Metrics, Outcome},
     provider::{self, OpenError, Provider, Vocabulary},
     route::Rules,
-    store::{Appended, NewEvent, Store, StoreError},
+    store::{Appended, Judge, NewEvent, Store, StoreError},
     tasks,
 };
+use bytes::Bytes;
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 pub mod answer;
@@ -66,7 +68,8 @@ pub struct FrontDoor {
 /// A source with its provider.
 struct Source {
     settings: SourceSettings,
-    provider: Box<dyn Provider>,
+    provider: Arc<dyn Provider>,
+    judge: Arc<OfProvider>,
     vocabulary: &'static Vocabulary,
 }
 
@@ -88,7 +91,9 @@ impl FrontDoor {
     ) -> Self {
         let source = |(settings, provider): (SourceSettings, provider::Settings)| {
             let vocabulary = provider::vocabulary(provider.scheme);
-            (settings.path.clone(), Source { provider: provider::build(&settings.name, &provider), settings, vocabulary })
+            let provider: Arc<dyn Provider> = provider::build(&settings.name, &provider).into();
+            let judge = Arc::new(OfProvider(Arc::clone(&provider)));
+            (settings.path.clone(), Source { provider, judge, settings, vocabulary })
         };
         Self { sources: sources.into_iter().map(source).collect(), rules, store, dispatch, clock, metrics }
     }
@@ -116,11 +121,12 @@ impl FrontDoor {
             Verdict::Quarantined(_) => plan.answer_only(),
         };
         let (code, rules, routing) = (plan.answer, plan.rules.clone(), plan.routing);
-        match self.store(source, NewEvent { event: Arc::clone(&event), plan, dedupe: source.settings.dedupe }, started, reserved).await {
+        let (dedupe, judge) = (source.settings.dedupe, Arc::clone(&source.judge) as Arc<dyn Judge>);
+        match self.store(source, NewEvent { event: Arc::clone(&event), plan, dedupe, judge }, started, reserved).await {
             Ok(stored) => {
                 let (outcome, code) = verdict::of_stored(&stored, event.verdict, code);
                 metrics.outcome(outcome);
-                if outcome == Outcome::Accepted {
+                if matches!((&stored, event.verdict), (Appended::Stored { .. }, Verdict::Accepted)) {
                     verdict::count_accepted(&self.metrics, source.vocabulary, &event, &rules, routing);
                 }
                 if let Appended::Variant { stored: false } = stored {
@@ -172,6 +178,16 @@ impl FrontDoor {
         let (kind, state) = (event.kind.as_str(), clipped(event.fields.state.as_deref().unwrap_or_default(), LOGGED));
         let (state, rules) = (&*state, rules.join(", "));
         tracing::info!(event = %event.id, source = %event.source, kind, state, rules, outcome = outcome.as_str(), status = code, ms, "event answered");
+    }
+}
+
+/// Lets the provider say what the bodies of one signature mean.
+#[derive(Debug)]
+struct OfProvider(Arc<dyn Provider>);
+
+impl Judge for OfProvider {
+    fn is_harmless(&self, first: Bytes, again: &Event) -> bool {
+        self.0.is_harmless(&Document::read(first), &again.payload)
     }
 }
 

@@ -18,10 +18,10 @@ use crate::{
 /// What a stored (or known) event counts as, and the code of its answer. A duplicate is answered as the stored event was.
 pub fn of_stored(stored: &Appended, verdict: Verdict, planned: u16) -> (Outcome, u16) {
     match (stored, verdict) {
+        (Appended::Stored { is_variant: true, .. } | Appended::Variant { .. }, _) => (Outcome::Variant, planned),
         (Appended::Stored { .. }, Verdict::Accepted) => (Outcome::Accepted, planned),
         (Appended::Stored { .. }, Verdict::Quarantined(_)) => (Outcome::Quarantined, planned),
         (Appended::Duplicate { answer, .. }, _) => (Outcome::Duplicate, *answer),
-        (Appended::Variant { .. }, _) => (Outcome::Variant, planned),
     }
 }
 

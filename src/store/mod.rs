@@ -105,6 +105,14 @@ pub struct NewEvent {
     pub plan: Plan,
     /// How long after its delivery the same bytes are not delivered again.
     pub dedupe: Duration,
+    /// Asked where there is a first body of the same signature.
+    pub judge: Arc<dyn Judge>,
+}
+
+/// Compares a body with the first one of its signature. It is asked in the step that stores the event, so it has to be quick.
+pub trait Judge: Send + Sync + std::fmt::Debug {
+    /// Whether it may go on.
+    fn is_harmless(&self, first: Bytes, again: &Event) -> bool;
 }
 
 /// What became of an event.
@@ -118,6 +126,9 @@ pub enum Appended {
         leases: Vec<Lease>,
         /// Destinations whose delivery waits in the store, since their window is full.
         deferred: Vec<Name>,
+        /// Whether it has the signature of an earlier event, and is harmless: then it is flagged
+        /// [`RENOTIFIED`](crate::domain::event::Flags::RENOTIFIED).
+        is_variant: bool,
     },
     /// The same bytes with the same signature are stored already. Counted there, and what did not get through is helped:
     /// dead deliveries are due again, waiting ones are due now (where the last attempt is 30 s old), what went nowhere is
@@ -130,7 +141,7 @@ pub enum Appended {
         /// Destinations whose delivery is due now. Their lanes have to ask for leases.
         due: Vec<Name>,
     },
-    /// Other bytes with a signature that is stored already. Stored in quarantine, unless there are too many of them.
+    /// Other bytes with a signature that is stored already, not harmless. Stored in quarantine, unless there are too many of them.
     Variant {
         /// Whether it was stored.
         stored: bool,

@@ -307,3 +307,39 @@ async fn fields_as_long_as_the_payload_make_neither_lists_nor_logs_long() {
     let longest = gateway.log().iter().map(String::len).max();
     assert!(longest < Some(1_000), "{longest:?}");
 }
+
+#[tokio::test]
+async fn a_repetition_that_differs_in_nothing_that_matters_is_forwarded_with_a_flag() {
+    let gateway = Gateway::start(RULES).await;
+    let first = sample("payment.paid");
+    let mut again: Value = serde_json::from_slice(&first).unwrap();
+    again["message"] = json!("sent again by hand");
+    assert_eq!(gateway.send(&first).await.code, 200);
+    let answer = gateway.send(again.to_string().as_bytes()).await;
+    assert_eq!((answer.code, &answer.json()["status"]), (200, &json!("accepted")));
+    let event = gateway.event(&answer.event()).await;
+    assert_eq!(
+        (&event["status"], &event["flags"], &event["deliveries"][0]["destination"]),
+        (&json!("waiting"), &json!(["renotified"]), &json!("orders"))
+    );
+    again["is_sandbox"] = json!("no longer");
+    let forged = gateway.send(again.to_string().as_bytes()).await.event();
+    assert_eq!(gateway.event(&forged).await["explanation"]["quarantine_reason"], "variant");
+    assert_eq!(count(&gateway, "ottu", "variant").await, 2.0);
+}
+
+#[tokio::test]
+async fn under_one_signature_an_operation_may_only_take_its_lawful_next_step() {
+    let gateway = Gateway::start(RULES).await;
+    let queued = sample("operation.refund_queued");
+    let step = |state: &str| {
+        let mut next: Value = serde_json::from_slice(&queued).unwrap();
+        next["txn"]["state"] = json!(state);
+        next.to_string().into_bytes()
+    };
+    assert_eq!(gateway.event(&gateway.send(&queued).await.event()).await["state"], "refund_queued");
+    for (state, status) in [("refunded", "waiting"), ("refund_rejected", "waiting"), ("voided", "quarantined"), ("paid", "quarantined")] {
+        let id = gateway.send(&step(state)).await.event();
+        assert_eq!(gateway.event(&id).await["status"], status, "{state}");
+    }
+}

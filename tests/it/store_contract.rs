@@ -14,7 +14,7 @@ use hookgate::{
         plan::{Plan, Routing, Target},
     },
     metrics::{Labels, Metrics},
-    store::{Appended, NewEvent, Query, Settings, Store, StoreError, sqlite::Sqlite},
+    store::{Appended, Judge, NewEvent, Query, Settings, Store, StoreError, sqlite::Sqlite},
 };
 use std::{future::Future, path::Path, sync::Arc, time::Duration};
 use tempfile::TempDir;
@@ -123,17 +123,32 @@ pub fn signed(signature: &str, body: &str) -> Event {
     }
 }
 
+/// Lets no second body of a signature go on but one that ends in a blank.
+#[derive(Debug)]
+struct Strict;
+
+impl Judge for Strict {
+    fn is_harmless(&self, first: Bytes, again: &Event) -> bool {
+        again.payload.bytes().strip_suffix(b" ") == Some(&first)
+    }
+}
+
 pub fn to(event: Event, destinations: &[&str]) -> NewEvent {
     let rules = vec![name("all")];
     let targets = destinations.iter().map(|text| Target { destination: name(text), rules: rules.clone() }).collect::<Vec<_>>();
     let routing = if targets.is_empty() { Routing::Unmatched } else { Routing::Routed };
-    NewEvent { event: Arc::new(event), plan: Plan { targets, rules, routing, answer: 201 }, dedupe: Duration::from_secs(3_600) }
+    NewEvent {
+        event: Arc::new(event),
+        plan: Plan { targets, rules, routing, answer: 201 },
+        dedupe: Duration::from_secs(3_600),
+        judge: Arc::new(Strict),
+    }
 }
 
 /// Stores a new event and takes its leases.
 pub async fn stored(store: &Arc<dyn Store>, new: NewEvent) -> (Seq, Vec<Lease>, Vec<Name>) {
     match store.append(new).await.unwrap() {
-        Appended::Stored { seq, leases, deferred } => (seq, leases, deferred),
+        Appended::Stored { seq, leases, deferred, .. } => (seq, leases, deferred),
         other => panic!("not stored: {other:?}"),
     }
 }

@@ -68,7 +68,7 @@ fn outcome(success: Value<'_>) -> Option<&'static str> {
 }
 
 /// The operation that leads to a state of the transaction.
-fn operation_of(state: &str) -> Option<&str> {
+pub(super) fn operation_of(state: &str) -> Option<&str> {
     match state {
         "voided" => Some("void"),
         "refunded" => Some("refund"),
@@ -88,6 +88,7 @@ fn signed(top: &Top<'_>, name: &str) -> Option<Box<str>> {
     }
 }
 
-fn text(value: Option<Value<'_>>) -> Option<Box<str>> {
+/// A field that is not signed; absent where it is empty.
+pub(super) fn text(value: Option<Value<'_>>) -> Option<Box<str>> {
     value?.scalar_text().filter(|text| !text.is_empty()).map(Cow::into_owned).map(Into::into)
 }

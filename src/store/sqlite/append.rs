@@ -9,7 +9,7 @@ use super::{
 };
 use crate::domain::{
     delivery::{Accepted, HeldBody, Lease, Run, Seq},
-    event::{Event, Reason, Verdict},
+    event::{Event, Flags, Reason, Verdict},
     id::EventId,
     name::Name,
     plan::{Plan, Target},
@@ -28,7 +28,7 @@ const DAY: i64 = 86_400_000;
 /// What a transaction made of an event; [`Placed::appended`] makes the answer of it after the commit.
 pub(super) enum Placed {
     /// Stored, and leased for these targets.
-    Stored { accepted: Arc<Accepted>, targets: Vec<Target>, deferred: Vec<Name>, body: Bytes },
+    Stored { accepted: Arc<Accepted>, targets: Vec<Target>, deferred: Vec<Name>, body: Bytes, is_variant: bool },
     /// Known, and due again for these.
     Duplicate { answer: u16, due: Vec<Name> },
     /// Its signature is known with another body.
@@ -38,8 +38,8 @@ pub(super) enum Placed {
 impl Placed {
     /// The answer to the caller. Bodies go with it while there is room for them in memory.
     pub(super) fn appended(self, shared: &Shared) -> Appended {
-        let (accepted, targets, deferred, body) = match self {
-            Self::Stored { accepted, targets, deferred, body } => (accepted, targets, deferred, body),
+        let (accepted, targets, deferred, body, is_variant) = match self {
+            Self::Stored { accepted, targets, deferred, body, is_variant } => (accepted, targets, deferred, body, is_variant),
             Self::Duplicate { answer, due } => return Appended::Duplicate { answer, due },
             Self::Variant { stored } => return Appended::Variant { stored },
         };
@@ -56,7 +56,7 @@ impl Placed {
             run: Run::default(),
             body: held(),
         };
-        Appended::Stored { seq: accepted.seq, leases: targets.into_iter().map(lease).collect(), deferred }
+        Appended::Stored { seq: accepted.seq, leases: targets.into_iter().map(lease).collect(), deferred, is_variant }
     }
 }
 
@@ -65,8 +65,18 @@ enum Known {
     No,
     /// The very event.
     Same(i64),
-    /// Other bodies of its signature, so many of them within a day.
-    Other(usize),
+    /// Other bodies of its signature: the first one, and how many there were within a day.
+    Other {
+        first: i64,
+        recent: usize,
+    },
+}
+
+/// Whether an event that is stored has the signature of one before it, and says the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sibling {
+    None,
+    Harmless,
 }
 
 /// The two halves of an id as rows have them.
@@ -78,19 +88,29 @@ impl Work<'_> {
     /// Stores an event, unless it is known.
     pub(super) fn append(&mut self, new: &NewEvent) -> Result<Placed> {
         let NewEvent { event, plan, .. } = new;
-        let verdict = match self.known(event.id)? {
-            Known::Same(seq) => return self.repeat(seq, new),
-            Known::Other(recent) if recent >= BODIES_PER_SIGNATURE => return Ok(Placed::Variant { stored: false }),
-            Known::Other(_) => Verdict::Quarantined(Reason::Variant),
-            Known::No => event.verdict,
-        };
-        match verdict {
-            Verdict::Accepted => self.store(event, plan, None),
-            Verdict::Quarantined(reason) => {
-                let placed = self.store(event, &plan.clone().answer_only(), Some(reason))?;
-                Ok(if reason == Reason::Variant { Placed::Variant { stored: true } } else { placed })
+        match (self.known(event.id)?, event.verdict) {
+            (Known::Same(seq), _) => self.repeat(seq, new),
+            (Known::No, Verdict::Accepted) => self.store(event, plan, None, Sibling::None),
+            (Known::No, Verdict::Quarantined(reason)) => self.store(event, &plan.clone().answer_only(), Some(reason), Sibling::None),
+            (Known::Other { recent, .. }, _) if recent >= BODIES_PER_SIGNATURE => Ok(Placed::Variant { stored: false }),
+            (Known::Other { first, .. }, Verdict::Accepted) if self.is_harmless(first, new)? => {
+                self.store(event, plan, None, Sibling::Harmless)
+            }
+            (Known::Other { .. }, _) => {
+                self.store(event, &plan.clone().answer_only(), Some(Reason::Variant), Sibling::None)?;
+                Ok(Placed::Variant { stored: true })
             }
         }
+    }
+
+    /// Whether the event says what the first one of its signature said. Where that one's body is gone, nobody can tell.
+    fn is_harmless(&self, first: i64, new: &NewEvent) -> Result<bool> {
+        let sql = "SELECT body FROM body WHERE seq = ?1";
+        let packed: Option<Vec<u8>> = self.connection.prepare_cached(sql)?.query_row([first], |row| row.get(0)).optional()?;
+        Ok(match packed.map(rows::unpack_body).transpose()? {
+            Some(body) => new.judge.is_harmless(body, &new.event),
+            None => false,
+        })
     }
 
     /// The key of the event with that id.
@@ -125,13 +145,18 @@ impl Work<'_> {
         others.sort_unstable();
         others.dedup();
         let since = self.now.saturating_sub(DAY).saturating_mul(1 << 20);
-        Ok(if others.is_empty() { Known::No } else { Known::Other(others.iter().filter(|seq| **seq >= since).count()) })
+        let recent = others.iter().filter(|seq| **seq >= since).count();
+        Ok(others.first().map_or(Known::No, |first| Known::Other { first: *first, recent }))
     }
 
-    fn store(&mut self, event: &Arc<Event>, plan: &Plan, reason: Option<Reason>) -> Result<Placed> {
+    fn store(&mut self, event: &Arc<Event>, plan: &Plan, reason: Option<Reason>, sibling: Sibling) -> Result<Placed> {
+        let flags = match sibling {
+            Sibling::None => event.flags,
+            Sibling::Harmless => event.flags.with(Flags::RENOTIFIED),
+        };
         let seq = (self.draft.last_seq + 1).max(self.now.saturating_mul(1 << 20));
         self.draft.last_seq = seq;
-        self.insert(seq, event, plan, reason)?;
+        self.insert(seq, event, plan, reason, flags)?;
         self.note(seq, event);
         let mut leased = Vec::new();
         let mut deferred = Vec::new();
@@ -158,9 +183,10 @@ impl Work<'_> {
             received_at: event.received_at,
             content_type: event.content_type.clone(),
             verified: event.verified,
-            flags: event.flags,
+            flags,
         });
-        Ok(Placed::Stored { accepted, targets: leased, deferred, body: event.payload.bytes().clone() })
+        let (body, is_variant) = (event.payload.bytes().clone(), sibling == Sibling::Harmless);
+        Ok(Placed::Stored { accepted, targets: leased, deferred, body, is_variant })
     }
 
     /// Gives a delivery that was not attempted a row; it is due since its event came.
@@ -188,7 +214,7 @@ impl Work<'_> {
         Ok(())
     }
 
-    fn insert(&self, seq: i64, event: &Event, plan: &Plan, reason: Option<Reason>) -> Result<()> {
+    fn insert(&self, seq: i64, event: &Event, plan: &Plan, reason: Option<Reason>, flags: Flags) -> Result<()> {
         let (signature_half, body_half) = halves(event.id);
         let fields = &event.fields;
         self.connection.prepare_cached(INSERT_EVENT)?.execute(params![
@@ -199,7 +225,7 @@ impl Work<'_> {
             rows::kind_code(event.kind),
             event.received_at.millis(),
             event.verified,
-            event.flags.bits(),
+            flags.bits(),
             reason.map(Reason::as_str),
             rows::routing_code(plan.routing),
             plan.answer,

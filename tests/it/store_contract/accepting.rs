@@ -14,6 +14,7 @@ contract! {
     duplicates_that_come_at_once_are_stored_once
     known_ids_survive_a_restart
     another_body_of_a_signature_is_kept_back
+    a_harmless_one_goes_on_with_a_flag_also_after_a_restart
     a_quarantined_event_is_stored_and_leased_to_nobody
     a_thousand_at_once_are_all_stored
     a_closed_store_says_so
@@ -187,4 +188,27 @@ async fn a_closed_store_says_so(engine: Engine) {
     assert!(matches!(store.event(event(1).id).await, Err(StoreError::Closed)));
     assert!(matches!(store.health(), Err(StoreError::Closed)));
     assert!(house.open().health().is_ok(), "another handle may have the folder now");
+}
+
+async fn a_harmless_one_goes_on_with_a_flag_also_after_a_restart(engine: Engine) {
+    let house = House::new(engine);
+    let mut store = house.open();
+    stored(&store, to(signed("one", "body"), &["orders"])).await;
+    stored(&store, to(signed("two", "body"), &["orders"])).await;
+    for signature in ["one", "two"] {
+        let appended = store.append(to(signed(signature, "body "), &["audit"])).await.unwrap();
+        assert!(matches!(appended, Appended::Stored { is_variant: true, .. }), "{appended:?}");
+        let harmless = signed(signature, "body ").id;
+        assert_eq!(store.event(harmless).await.unwrap().unwrap().summary.flags, Flags::RENOTIFIED);
+        assert_eq!(states(&store, harmless).await, [DeliveryStatus::Waiting]);
+        // Compared is with the first one, not with the last.
+        let third = store.append(to(signed(signature, "body  "), &["audit"])).await.unwrap();
+        assert!(matches!(third, Appended::Variant { stored: true }), "{third:?}");
+        let mut odd = signed(signature, "odd body ");
+        odd.verdict = Verdict::Quarantined(Reason::Amount);
+        assert!(matches!(store.append(to(odd, &["audit"])).await.unwrap(), Appended::Variant { stored: true }));
+        store.close().await.unwrap();
+        drop(store);
+        store = house.open();
+    }
 }
