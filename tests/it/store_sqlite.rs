@@ -177,6 +177,32 @@ async fn a_damaged_row_holds_up_nobody_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_row_stops_neither_its_lane_nor_removal() {
+    let mut house = House::new(SQLITE);
+    house.keep = Duration::ZERO;
+    let store = house.open();
+    for number in 1..=3 {
+        stored(&store, to(event(number), &["orders"])).await;
+    }
+    store.close().await.unwrap();
+    drop(store);
+    let store = house.open();
+    from_outside(&house, "UPDATE event SET plan = x'05' WHERE seq = (SELECT min(seq) FROM event)");
+    let leases = store.lease(&name("orders"), 10).await.unwrap().leases;
+    assert_eq!(leases.iter().map(|lease| lease.event.id).collect::<Vec<_>>(), [event(2).id, event(3).id]);
+    assert!(store.lease(&name("orders"), 10).await.unwrap().leases.is_empty());
+    for lease in &leases {
+        store.settle(settlement(lease, Next::Delivered)).await.unwrap();
+    }
+    until("the others are removed", || async {
+        store.expire().await.unwrap();
+        store.event(event(2).id).await.unwrap().is_none() && store.event(event(3).id).await.unwrap().is_none()
+    })
+    .await;
+    assert!(store.event(event(1).id).await.is_err(), "it is left as it is");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_row_fails_only_who_needs_it_of_those_in_one_commit() {
     let house = House::new(SQLITE);
     let store = house.open();

@@ -105,8 +105,14 @@ impl Work<'_> {
 
     /// Removes an event if it may go, and gives how many went.
     fn look(&self, seq: i64, limits: &Limits) -> Result<u64> {
-        let Some(stage) = self.stage(seq)? else {
-            return Ok(0);
+        let stage = match self.stage(seq) {
+            Ok(Some(stage)) => stage,
+            Ok(None) => return Ok(0),
+            Err(error) if error.sqlite_error_code().is_some() => return Err(error),
+            Err(error) => {
+                self.shared.pass_over(seq, "expire", &error);
+                return Ok(0);
+            }
         };
         if limits.allow(seq, stage) { self.remove(seq).map(|()| 1) } else { Ok(0) }
     }

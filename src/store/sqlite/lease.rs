@@ -30,9 +30,16 @@ pub(super) fn lease(connection: &Connection, shared: &Shared, destination: &Name
     };
     let mut lanes = shared.lanes();
     let found = due(connection, lanes.lane(number), number, max, now)?;
-    let leases = found.seqs.iter().map(|seq| read(connection, shared, *seq, number, destination)).collect::<Result<Vec<_>>>()?;
+    let mut leases = Vec::with_capacity(found.seqs.len());
+    for seq in found.seqs {
+        match read(connection, shared, seq, number, destination) {
+            Ok(lease) => leases.push(lease),
+            Err(error) if error.sqlite_error_code().is_some() => return Err(error),
+            Err(error) => shared.pass_over(seq, "lease", &error),
+        }
+    }
     let lane = lanes.lane(number);
-    lane.leases.extend(found.seqs.into_iter().map(|seq| (seq, Kept::InRow)));
+    lane.leases.extend(leases.iter().map(|lease| (lease.event.seq.0, Kept::InRow)));
     lane.leased_up_to = found.leased_up_to;
     lane.backlog = found.next_due.is_some_and(|due_at| due_at <= now);
     Ok(Leased { leases, next_due: found.next_due.map(|due_at| shared.timeline.to_wall(due_at)) })

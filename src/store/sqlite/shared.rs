@@ -98,6 +98,12 @@ impl Shared {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Says that a row is damaged and left as it is, so that it holds up nothing else; the next start looks at it again.
+    pub(super) fn pass_over(&self, seq: i64, operation: &'static str, error: &rusqlite::Error) {
+        self.metrics.store_error(operation);
+        tracing::error!(seq, operation, %error, "the store holds a damaged row, which is passed over");
+    }
+
     /// Takes back leases whose taker went away.
     pub(super) fn give_back(&self, leases: Vec<(Seq, Name)>) {
         if !leases.is_empty() {
