@@ -174,13 +174,12 @@ fn only(request: &Request, method: Method) -> Result<(), Problem> {
     Err(Problem::new(405, "Method not allowed", format!("This call is made by {method}.")))
 }
 
-/// An empty body counts as `{}`.
 /// The body of a call that takes none but `{}`.
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Nothing {}
 
-/// The body of a call; `None` where it has none. `wanted` is how it has to look.
+/// The body of a call; `None` where it has none, which counts as `{}`. `wanted` is how it has to look.
 fn body<T: DeserializeOwned>(request: &Request, wanted: &str) -> Result<Option<T>, Problem> {
     if request.body.is_empty() {
         return Ok(None);

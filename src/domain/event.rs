@@ -269,7 +269,10 @@ impl Flags {
     /// An earlier event of the same order key was overtaken.
     pub const OUT_OF_ORDER: Self = Self(1 << 6);
 
-    const NAMES: [&str; 7] = ["renotified", "repeated", "replayed", "released", "late", "typed", "out-of-order"];
+    /// An operator closed it: never forwarded, so no destination sees this.
+    pub const DISCARDED: Self = Self(1 << 7);
+
+    const NAMES: [&str; 8] = ["renotified", "repeated", "replayed", "released", "late", "typed", "out-of-order", "discarded"];
 
     /// Both sets.
     #[must_use]
@@ -294,7 +297,7 @@ impl Flags {
 
     /// From what the store kept.
     pub const fn from_bits(bits: u16) -> Self {
-        Self(bits & 0x7f)
+        Self(bits & 0xff)
     }
 
     /// The names of those that are set.

@@ -84,7 +84,7 @@ fn twins(object: Value<'_>) -> Twins {
 }
 
 /// A key as parsers see it that do not tell upper from lower case. Some of them take `ſ` for `s` and the Kelvin sign for `k`.
-fn folded(key: &str) -> String {
+pub(super) fn folded(key: &str) -> String {
     key.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect()
 }
 

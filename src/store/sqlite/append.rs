@@ -103,14 +103,21 @@ impl Work<'_> {
         }
     }
 
-    /// Whether the event says what the first one of its signature said. Where that one's body is gone, nobody can tell.
+    /// Whether the event says what the first one of its signature said, which was accepted or released.
+    /// Where that one's body is gone, or cannot be read, nobody can tell.
     fn is_harmless(&self, first: i64, new: &NewEvent) -> Result<bool> {
-        let sql = "SELECT body FROM body WHERE seq = ?1";
-        let packed: Option<Vec<u8>> = self.connection.prepare_cached(sql)?.query_row([first], |row| row.get(0)).optional()?;
-        Ok(match packed.map(rows::unpack_body).transpose()? {
-            Some(body) => new.judge.is_harmless(body, &new.event),
-            None => false,
-        })
+        let sql =
+            "SELECT b.body FROM event e CROSS JOIN body b ON b.seq = e.seq WHERE e.seq = ?1 AND e.reason IS NULL AND e.flags & ?2 = 0";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let packed: Option<Vec<u8>> = statement.query_row((first, Flags::DISCARDED.bits()), |row| row.get(0)).optional()?;
+        match packed.map(rows::unpack_body) {
+            Some(Ok(body)) => Ok(new.judge.is_harmless(body, &new.event)),
+            Some(Err(error)) => {
+                self.shared.pass_over(first, "append", &error);
+                Ok(false)
+            }
+            None => Ok(false),
+        }
     }
 
     /// The key of the event with that id.

@@ -20,7 +20,7 @@ const PENDING: &str = "SELECT due_at, seq FROM delivery INDEXED BY pending
     WHERE destination = ?1 AND status <= 1 AND (due_at, seq) > (?2, ?3) ORDER BY due_at, seq";
 
 const DETAILS: &str = "SELECT d.attempts, d.run_attempts, d.run_elapsed, e.signature_half, e.body_half, e.source, e.received_at,
-    e.content_type, e.verified, e.flags, e.plan
+    e.content_type, e.verified, e.flags, e.plan, d.repeated
     FROM delivery d CROSS JOIN event e ON e.seq = d.seq WHERE d.seq = ?1 AND d.destination = ?2";
 
 /// Leases up to `max` deliveries that are due, the longest due first. Bodies stay on the disk.
@@ -76,6 +76,7 @@ fn read(connection: &Connection, shared: &Shared, seq: i64, number: i64, destina
         let id = EventId::from_halves(row.get::<_, i64>(3)? as u64, row.get::<_, i64>(4)? as u64);
         let (targets, _) = rows::unpack_plan(&shared.names, row.get_ref(10)?.as_blob()?)?;
         let rules = targets.into_iter().find(|target| target.destination == *destination).map(|target| target.rules);
+        let flags = Flags::from_bits(row.get(9)?);
         let event = Accepted {
             seq: Seq(seq),
             id,
@@ -83,7 +84,7 @@ fn read(connection: &Connection, shared: &Shared, seq: i64, number: i64, destina
             received_at: Timestamp::from_millis(row.get(6)?),
             content_type: rows::content_type(row.get_ref(7)?)?,
             verified: row.get(8)?,
-            flags: Flags::from_bits(row.get(9)?),
+            flags: if row.get(11)? { flags.with(Flags::REPEATED) } else { flags },
         };
         Ok(Lease {
             event: Arc::new(event),

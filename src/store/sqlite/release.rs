@@ -9,7 +9,7 @@ use crate::domain::{event::Flags, id::EventId, plan::Plan, plan::Routing};
 use rusqlite::Result;
 
 const RELEASE: &str = "UPDATE event SET reason = NULL, flags = flags | ?2, plan = ?3, routing = ?4 WHERE seq = ?1 AND reason IS NOT NULL";
-const CLOSE: &str = "UPDATE event SET reason = NULL, routing = ?2 WHERE seq = ?1 AND reason IS NOT NULL";
+const CLOSE: &str = "UPDATE event SET reason = NULL, flags = flags | ?2, routing = ?3 WHERE seq = ?1 AND reason IS NOT NULL";
 const DISCARD: &str = "UPDATE delivery SET status = 5, due_at = NULL WHERE seq = ?1 AND status = 3 RETURNING destination";
 
 impl Work<'_> {
@@ -31,12 +31,13 @@ impl Work<'_> {
         Ok(Some(Released::Released { due }))
     }
 
-    /// Closes an event that is in quarantine, and its dead deliveries.
+    /// Closes an event that is in quarantine, for good: the same bytes again do not bring it back. Closes its dead deliveries.
     pub(super) fn discard(&mut self, id: EventId) -> Result<Option<Discarded>> {
         let Some(seq) = self.find(id)? else {
             return Ok(None);
         };
-        let was_quarantined = self.connection.prepare_cached(CLOSE)?.execute((seq, rows::routing_code(Routing::Dropped)))? == 1;
+        let mut close = self.connection.prepare_cached(CLOSE)?;
+        let was_quarantined = close.execute((seq, Flags::DISCARDED.bits(), rows::routing_code(Routing::Dropped)))? == 1;
         let mut discard = self.connection.prepare_cached(DISCARD)?;
         let destinations: Vec<i64> = discard.query_map([seq], |row| row.get(0))?.collect::<Result<_>>()?;
         let deliveries = destinations.into_iter().map(|destination| self.shared.names.name(destination)).collect::<Result<_>>()?;

@@ -14,19 +14,28 @@ use rusqlite::{OptionalExtension, Result};
 const REST: i64 = 30_000;
 
 const SEEN: &str =
-    "UPDATE event SET duplicates = duplicates + 1 WHERE seq = ?1 RETURNING source, reason IS NOT NULL, routing, answer, plan";
+    "UPDATE event SET duplicates = duplicates + 1 WHERE seq = ?1 RETURNING source, reason IS NOT NULL, flags, routing, answer, plan";
 
 impl Work<'_> {
     /// Counts a duplicate on the first event. At the same source it helps every delivery, and an event that went nowhere is
     /// planned anew; at another source it adds, and helps, the destinations that the rules have for that source.
     pub(super) fn repeat(&mut self, seq: i64, new: &NewEvent) -> Result<Placed> {
-        let (source, is_kept_back, mut plan) = self.connection.prepare_cached(SEEN)?.query_row([seq], |row| {
-            let (targets, rules) = rows::unpack_plan(&self.shared.names, row.get_ref(4)?.as_blob()?)?;
-            let plan = Plan { targets, rules, routing: rows::routing(row.get(2)?)?, answer: row.get(3)? };
-            Ok((row.get::<_, i64>(0)?, row.get::<_, bool>(1)?, plan))
-        })?;
-        // What came in the same commit is on its way, and what is in quarantine waits for an operator.
-        if seq > self.book.last_seq || is_kept_back || new.event.verdict != Verdict::Accepted {
+        let read = self.connection.prepare_cached(SEEN)?.query_row([seq], |row| {
+            let (targets, rules) = rows::unpack_plan(&self.shared.names, row.get_ref(5)?.as_blob()?)?;
+            let plan = Plan { targets, rules, routing: rows::routing(row.get(3)?)?, answer: row.get(4)? };
+            Ok((row.get::<_, i64>(0)?, row.get::<_, bool>(1)?, Flags::from_bits(row.get(2)?), plan))
+        });
+        let (source, is_quarantined, flags, mut plan) = match read {
+            Ok(read) => read,
+            Err(error) if error.sqlite_error_code().is_some() => return Err(error),
+            Err(error) => {
+                // It is stored, and its sender is told so; what it says cannot be helped.
+                self.shared.pass_over(seq, "append", &error);
+                return Ok(Placed::Duplicate { answer: new.plan.answer, due: Vec::new() });
+            }
+        };
+        let is_doubtful = new.event.verdict != Verdict::Accepted && !flags.contains(Flags::RELEASED);
+        if is_quarantined || is_doubtful || flags.contains(Flags::DISCARDED) {
             return Ok(Placed::Duplicate { answer: plan.answer, due: Vec::new() });
         }
         let is_same_source = self.shared.names.find(&new.event.source) == Some(source);
@@ -43,13 +52,23 @@ impl Work<'_> {
         }
         for target in &new.plan.targets {
             if known.contains(&target.destination) {
+                if is_same_source {
+                    continue;
+                }
                 self.help(seq, &target.destination, new, Absorb::Always, &mut due)?;
             } else {
                 self.add(seq, &target.destination, &mut due)?;
                 plan.targets.push(target.clone());
             }
         }
-        Ok(Placed::Duplicate { answer: self.replan(seq, plan, &new.plan)?, due })
+        if went_nowhere && (is_same_source || new.plan.routing == Routing::Routed) {
+            (plan.rules, plan.routing, plan.answer) = (new.plan.rules.clone(), new.plan.routing, new.plan.answer);
+        } else {
+            let added: Vec<_> = new.plan.rules.iter().filter(|rule| !plan.rules.contains(rule)).cloned().collect();
+            plan.rules.extend(added);
+        }
+        self.write_plan(seq, &plan)?;
+        Ok(Placed::Duplicate { answer: plan.answer, due })
     }
 
     /// Makes due what did not get through, and what was delivered longer ago than such repeats are absorbed.
@@ -69,9 +88,9 @@ impl Work<'_> {
             DeliveryStatus::Dead => self.again(seq, destination)?,
             DeliveryStatus::Retrying if rested >= REST => self.hurry(seq, destination)?,
             DeliveryStatus::Delivered if absorb == Absorb::Lately && i128::from(rested) >= new.dedupe.as_millis() as i128 => {
-                let sql = "UPDATE event SET flags = flags | ?2 WHERE seq = ?1";
-                self.connection.prepare_cached(sql)?.execute((seq, Flags::REPEATED.bits()))?;
                 self.again(seq, destination)?;
+                let sql = "UPDATE delivery SET repeated = 1 WHERE seq = ?1 AND destination = ?2";
+                self.connection.prepare_cached(sql)?.execute((seq, destination))?;
             }
             DeliveryStatus::Waiting
             | DeliveryStatus::Retrying
@@ -93,18 +112,10 @@ impl Work<'_> {
         self.wait_in_row(seq, destination)
     }
 
-    /// Writes the plan with its new targets; of an event that went nowhere all of it is as the rules say now.
-    fn replan(&mut self, seq: i64, mut plan: Plan, new: &Plan) -> Result<u16> {
-        if plan.routing == Routing::Routed {
-            let added: Vec<_> = new.rules.iter().filter(|rule| !plan.rules.contains(rule)).cloned().collect();
-            plan.rules.extend(added);
-        } else {
-            (plan.rules, plan.routing, plan.answer) = (new.rules.clone(), new.routing, new.answer);
-        }
-        let packed = rows::pack_plan(self.connection, &self.shared.names, &plan)?;
+    fn write_plan(&self, seq: i64, plan: &Plan) -> Result<()> {
+        let packed = rows::pack_plan(self.connection, &self.shared.names, plan)?;
         let sql = "UPDATE event SET plan = ?2, routing = ?3, answer = ?4 WHERE seq = ?1";
-        self.connection.prepare_cached(sql)?.execute((seq, packed, rows::routing_code(plan.routing), plan.answer))?;
-        Ok(plan.answer)
+        self.connection.prepare_cached(sql)?.execute((seq, packed, rows::routing_code(plan.routing), plan.answer)).map(drop)
     }
 
     /// Makes due now what waits for its next attempt; its run goes on.

@@ -57,6 +57,7 @@ CREATE TABLE delivery (
     run_elapsed INTEGER NOT NULL,
     due_at INTEGER,
     at INTEGER, duration INTEGER, result TEXT, code INTEGER, response TEXT, error TEXT,
+    repeated INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (seq, destination)
 ) WITHOUT ROWID;
 CREATE INDEX pending ON delivery (destination, due_at, seq) WHERE status <= 1;

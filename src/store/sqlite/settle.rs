@@ -6,7 +6,7 @@ use crate::domain::{
     delivery::{DeliveryStatus, Seq, Settlement},
     name::Name,
 };
-use rusqlite::Result;
+use rusqlite::{OptionalExtension, Result};
 
 /// A settlement, with the time at which its delivery is due again. That is of the store's timeline, and taken when the
 /// settlement comes: until it is written, the wall clock may jump.
@@ -33,8 +33,8 @@ const KEEP_EARLIER: &str = "INSERT OR IGNORE INTO attempt
     FROM delivery WHERE seq = ?1 AND destination = ?2 AND at IS NOT NULL AND attempts < ?3";
 
 const WRITE: &str = "INSERT OR REPLACE INTO delivery
-    (seq, destination, status, attempts, run_attempts, run_elapsed, due_at, at, duration, result, code, response, error)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+    (seq, destination, status, attempts, run_attempts, run_elapsed, due_at, at, duration, result, code, response, error, repeated)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
 
 impl Work<'_> {
     /// Writes what came of an attempt. One that nobody has a lease for is left out: it was settled before.
@@ -45,12 +45,14 @@ impl Work<'_> {
             return Ok(());
         };
         let attempt = &settlement.attempt;
+        let mut is_repeated = false;
         if kept == Kept::InRow {
-            if !self.has_row(seq, destination)? {
+            let Some(was_repeated) = self.is_repeated(seq, destination)? else {
                 // It was parked under its lease, and its event removed since: nobody asks what came of it.
                 self.draft.freed.insert((seq, destination));
                 return Ok(());
-            }
+            };
+            is_repeated = was_repeated;
             self.connection.prepare_cached(KEEP_EARLIER)?.execute((seq, destination, attempt.number))?;
         }
         let status = match settlement.next {
@@ -75,6 +77,7 @@ impl Work<'_> {
             attempt.status,
             response,
             attempt.error.as_deref(),
+            is_repeated,
         ])?;
         match due_at {
             Some(due_at) => self.draft.pending.push((destination, due_at, seq)),
@@ -110,9 +113,10 @@ impl Work<'_> {
         Ok(())
     }
 
-    fn has_row(&self, seq: i64, destination: i64) -> Result<bool> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM delivery WHERE seq = ?1 AND destination = ?2)";
-        self.connection.prepare_cached(sql)?.query_row((seq, destination), |row| row.get(0))
+    /// Whether the delivery was delivered before, and sent again for a duplicate; `None`: it has no row.
+    fn is_repeated(&self, seq: i64, destination: i64) -> Result<Option<bool>> {
+        let sql = "SELECT repeated FROM delivery WHERE seq = ?1 AND destination = ?2";
+        self.connection.prepare_cached(sql)?.query_row((seq, destination), |row| row.get(0)).optional()
     }
 
     fn leased(&self, seq: i64, destination: &Name) -> Option<(i64, Kept)> {

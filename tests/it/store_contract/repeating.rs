@@ -10,7 +10,11 @@ contract! {
     what_was_delivered_is_absorbed_for_a_time_and_then_sent_again_with_a_flag
     what_went_nowhere_is_planned_anew
     another_source_adds_what_its_rules_say_and_repeats_nothing
+    two_sources_at_once_both_get_their_destinations
     what_is_in_quarantine_stays_there
+    what_was_discarded_does_not_come_back
+    only_what_was_delivered_before_is_repeated
+    a_drop_is_not_undone_by_another_source_that_has_no_rule
     a_removed_destination_is_not_woken
     what_was_helped_is_there_after_a_kill
 }
@@ -171,4 +175,59 @@ async fn what_was_helped_is_there_after_a_kill(engine: Engine) {
     let (_other, store) = house.killed();
     assert_eq!(lease(&store, "orders").await.event.id, event(1).id);
     assert_eq!(lease(&store, "audit").await.event.id, event(2).id);
+}
+
+async fn two_sources_at_once_both_get_their_destinations(engine: Engine) {
+    let house = House::new(engine);
+    let store = house.open();
+    for number in 0..50 {
+        let (mine, theirs) = (to(event(number), &["orders"]), at_source("second shop", to(event(number), &["audit"])));
+        let (one, other) = tokio::join!(store.append(mine), store.append(theirs));
+        let stored = [one.unwrap(), other.unwrap()].into_iter().filter(|appended| matches!(appended, Appended::Stored { .. })).count();
+        assert_eq!(stored, 1);
+        assert_eq!(states(&store, event(number).id).await, [DeliveryStatus::Waiting; 2], "event {number}");
+    }
+}
+
+async fn what_was_discarded_does_not_come_back(engine: Engine) {
+    let house = House::new(engine);
+    let store = house.open();
+    stored(&store, to(signed("one", "genuine"), &["orders"])).await;
+    let forged = || to(signed("one", "forged"), &["orders"]);
+    assert!(matches!(store.append(forged()).await.unwrap(), Appended::Variant { stored: true }));
+    let id = signed("one", "forged").id;
+    assert!(store.discard(id).await.unwrap().unwrap().was_quarantined);
+    assert_eq!(again(&store, forged()).await.1, []);
+    assert_eq!(again(&store, at_source("second shop", forged())).await.1, []);
+    let summary = store.event(id).await.unwrap().unwrap().summary;
+    assert_eq!((summary.routing, summary.flags, summary.deliveries.len()), (Routing::Dropped, Flags::DISCARDED, 0));
+}
+
+async fn only_what_was_delivered_before_is_repeated(engine: Engine) {
+    let house = House::new(engine);
+    let store = house.open();
+    let (_, leases, _) = stored(&store, to(event(1), &["done", "dead"])).await;
+    settled(&store, &leases[0], Next::Delivered).await;
+    settled(&store, &leases[1], Next::Dead).await;
+    let long_after = NewEvent { dedupe: Duration::ZERO, ..to(event(1), &[]) };
+    assert_eq!(again(&store, long_after).await.1, names(&["done", "dead"]));
+    let first = lease(&store, "done").await;
+    assert_eq!(first.event.flags, Flags::REPEATED);
+    assert_eq!(lease(&store, "dead").await.event.flags, Flags::default());
+    settled(&store, &first, Next::RetryAt(house.clock.now())).await;
+    until("its retry", || async { store.stats().await.unwrap().destinations.iter().all(|of| of.retrying == 0) }).await;
+    assert_eq!(lease(&store, "done").await.event.flags, Flags::REPEATED, "a retry is one too");
+}
+
+async fn a_drop_is_not_undone_by_another_source_that_has_no_rule(engine: Engine) {
+    let house = House::new(engine);
+    let store = house.open();
+    let mut dropped = to(event(1), &[]);
+    dropped.plan.routing = Routing::Dropped;
+    stored(&store, dropped).await;
+    let mut unmatched = at_source("second shop", to(event(1), &["tap"]));
+    (unmatched.plan.routing, unmatched.plan.answer) = (Routing::Unmatched, 200);
+    assert_eq!(again(&store, unmatched).await, (201, names(&["tap"])));
+    let summary = store.event(event(1).id).await.unwrap().unwrap().summary;
+    assert_eq!((summary.routing, summary.deliveries.len()), (Routing::Dropped, 1));
 }
