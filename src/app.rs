@@ -1,19 +1,16 @@
 //! Wiring: a configuration becomes a running gateway, and a running gateway comes to an orderly stop.
 
 use crate::{
-    admin::{self, Access, Admin, Planner, dev_sink::DevSink},
-    config::{self, Config, ConfigError, Loaded, Unset},
-    deliver::lanes::{Lane, Lanes},
-    destination,
-    domain::{clock::Clock, delivery::Lease, event::Kept, name::Name, plan::Plan},
+    admin::{self, Access, Admin, Gateway, dev_sink::DevSink},
+    config::{self, ConfigError, Loaded, Unset},
+    deliver::lanes::Lanes,
+    domain::{clock::Clock, delivery::Lease, name::Name},
     log::{Format, Log},
-    metrics::{Labels, Metrics},
-    provider,
+    metrics::Metrics,
     receive::{
         Dispatch, FrontDoor,
         server::{self, Limits, Stage},
     },
-    route::Rules,
     store::{self, Store, StoreError},
     tasks,
 };
@@ -32,6 +29,9 @@ use tokio::{
 };
 
 mod dev;
+mod reload;
+
+use reload::{Current, Destinations, Reloader, labels, names, sources};
 
 /// What `serve` was told.
 #[derive(Debug, Clone)]
@@ -76,9 +76,6 @@ pub enum ServeError {
 const EXPIRE_EVERY: Duration = Duration::from_secs(60);
 const EXPIRE_PAUSE: Duration = Duration::from_millis(20);
 
-/// How long the start waits for deliveries that are parked or taken up again; a great many go on beside the rest.
-const SERVE_WAIT: Duration = Duration::from_secs(1);
-
 /// Runs the gateway until it is told to stop, by SIGTERM or SIGINT. A second signal ends it at once.
 ///
 /// # Errors
@@ -87,19 +84,23 @@ pub async fn serve(options: ServeOptions, format: Format) -> Result<(), ServeErr
     let log = Log::start(format)?;
     let variable = |name: &str| std::env::var(name).ok();
     let served = match options.dev {
-        false => run(config::load(&options.config, &variable, Unset::Error)?, None, &log).await,
+        false => run(config::load(&options.config, &variable, Unset::Error)?, options.config, None, &log).await,
         true => {
-            let mut dev = dev::Dev::prepare(&variable)?;
-            let loaded = dev.adapt(config::load(&options.config, &variable, Unset::Dev)?)?;
-            run(loaded, Some(dev), &log).await
+            let loaded = config::load(&options.config, &variable, Unset::Dev)?;
+            let dev = dev::Dev::prepare(&variable, &loaded.config)?;
+            run(loaded, options.config, Some(dev), &log).await
         }
     };
     log.close();
     served
 }
 
-async fn run(loaded: Loaded, dev: Option<dev::Dev>, log: &Log) -> Result<(), ServeError> {
-    let Loaded { mut config, warnings } = loaded;
+async fn run(loaded: Loaded, file: PathBuf, dev: Option<dev::Dev>, log: &Log) -> Result<(), ServeError> {
+    let Loaded { config: at_start, warnings } = loaded;
+    let mut config = at_start.clone();
+    if let Some(dev) = &dev {
+        dev.adapt(&mut config);
+    }
     let mut signals = Signals::new()?;
     for warning in &warnings {
         tracing::warn!("{warning}");
@@ -107,7 +108,6 @@ async fn run(loaded: Loaded, dev: Option<dev::Dev>, log: &Log) -> Result<(), Ser
     let clock = Clock::system();
     let metrics = Arc::new(Metrics::new(&labels(&config)));
     log.count_dropped(metrics.log_dropped());
-    metrics.set_config_rules(config.rules.rules.len());
 
     let public = listen(&mut config.listen, "server.listen", dev.is_some())?;
     let operators = listen(&mut config.admin.listen, "server.admin", dev.is_some())?;
@@ -117,32 +117,37 @@ async fn run(loaded: Loaded, dev: Option<dev::Dev>, log: &Log) -> Result<(), Ser
         Some(token) => token,
         None => store::token::read_or_make(&config.store.path)?,
     };
-    let names: Vec<Name> = config.destinations.iter().map(|destination| destination.name.clone()).collect();
-    let sink = dev.is_some().then(|| DevSink::new(&names));
+    let names = names(&config);
+    let sink = dev.is_some().then(|| Arc::new(DevSink::new(&names)));
     if dev.is_some() {
-        dev::replace_destinations(&mut config);
+        let admin = config.admin.listen;
+        dev::replace_destinations(&mut config, admin);
     }
 
-    let mut serving = tasks::spawn(serve_only(Arc::clone(&store), names.clone()));
-    let is_served = tokio::time::timeout(SERVE_WAIT, &mut serving).await.is_ok();
-    let lanes = Lanes::start(lanes(&config), Arc::clone(&store), clock.clone(), Arc::clone(&metrics));
-    if !is_served {
-        let (lanes, names) = (Arc::clone(&lanes), names.clone());
-        tasks::spawn(async move {
-            if serving.await.is_ok() {
-                names.iter().for_each(|name| lanes.wake(name));
-            }
-        });
-    }
+    let mut destinations = Destinations::default();
+    let lanes = Lanes::start(destinations.lanes(&config), Arc::clone(&store), clock.clone(), Arc::clone(&metrics));
+    reload::serve(&store, &lanes, names).await;
+    let dispatch = Arc::new(ToLanes(Arc::clone(&lanes)));
+    let rules = Arc::new(config.rules.clone());
+    let door = Arc::new(FrontDoor::new(sources(&config), rules, Arc::clone(&store), dispatch, clock.clone(), Arc::clone(&metrics)));
+    metrics.config_taken(config.rules.rules.len(), clock.now().millis() as f64 / 1000.0);
+    let reloader = Arc::new(Reloader::new(
+        file,
+        Arc::clone(&door),
+        Arc::clone(&lanes),
+        Arc::clone(&store),
+        Arc::clone(&metrics),
+        clock.clone(),
+        sink.clone().map(|sink| reload::Dev { sink, admin: config.admin.listen }),
+        Current { at_start, destinations },
+    ));
     let (draining, is_draining) = watch::channel(false);
     let (stage, stages) = watch::channel(Stage::Open);
-    let rules = Arc::new(config.rules.clone());
     let admin = Arc::new(Admin {
-        planner: Arc::new(InForce(Arc::clone(&rules))),
+        gateway: Arc::clone(&reloader) as Arc<dyn Gateway>,
         access: Access::new(&token, config.admin.listen, config.admin.hosts.clone()),
         store: Arc::clone(&store),
         lanes: Arc::clone(&lanes),
-        destinations: names,
         metrics: Arc::clone(&metrics),
         clock: clock.clone(),
         draining: is_draining,
@@ -150,19 +155,25 @@ async fn run(loaded: Loaded, dev: Option<dev::Dev>, log: &Log) -> Result<(), Ser
     });
     let operators = tasks::spawn(admin::server::serve(operators, admin));
     let mut expiry = tasks::spawn(expire(Arc::clone(&store)));
-    let sources = config.sources.iter().map(|source| (source.receive.clone(), source.provider.clone())).collect();
-    let dispatch = Arc::new(ToLanes(Arc::clone(&lanes)));
-    let door = Arc::new(FrontDoor::new(sources, rules, Arc::clone(&store), dispatch, clock.clone(), metrics));
     let mut public = tasks::spawn(server::serve(public, door, Limits::default(), clock, stages));
     tracing::info!(listen = %config.listen, admin = %config.admin.listen, store = %config.store.path.display(), version = env!("CARGO_PKG_VERSION"), "ready");
     if let Some(dev) = &dev {
         dev.announce(&config);
     }
 
-    tokio::select! {
-        () = signals.next() => {}
-        _ = &mut public => return Err(ServeError::Ended("the public listener")),
-        _ = &mut expiry => return Err(ServeError::Ended("the store")),
+    loop {
+        tokio::select! {
+            signal = signals.next() => match signal {
+                Told::Stop => break,
+                Told::Reload => {
+                    let reloader = Arc::clone(&reloader);
+                    // What came of it is in the log and in the metrics.
+                    tasks::spawn(async move { drop(reloader.reload().await) });
+                }
+            },
+            _ = &mut public => return Err(ServeError::Ended("the public listener")),
+            _ = &mut expiry => return Err(ServeError::Ended("the store")),
+        }
     }
     tracing::info!("stopping: open requests and attempts end first");
     draining.send_replace(true);
@@ -170,7 +181,7 @@ async fn run(loaded: Loaded, dev: Option<dev::Dev>, log: &Log) -> Result<(), Ser
     let stopped = stop(config.drain_delay, stage, public, &lanes, store.as_ref());
     let finished = tokio::select! {
         () = stopped => true,
-        () = signals.next() => false,
+        () = signals.stop() => false,
     };
     expiry.abort();
     operators.abort();
@@ -195,23 +206,6 @@ async fn stop(delay: Duration, stage: watch::Sender<Stage>, public: JoinHandle<(
     }
 }
 
-fn labels(config: &Config) -> Labels {
-    Labels {
-        sources: config.sources.iter().map(|source| source.receive.name.clone()).collect(),
-        destinations: config.destinations.iter().map(|destination| destination.name.clone()).collect(),
-        rules: config.rules.rules.iter().map(|rule| rule.name.clone()).collect(),
-    }
-}
-
-fn lanes(config: &Config) -> Vec<Lane> {
-    let lane = |destination: &config::Destination| Lane {
-        name: destination.name.clone(),
-        policy: destination.policy.clone(),
-        destination: destination::build(&destination.name, destination.settings.clone()),
-    };
-    config.destinations.iter().map(lane).collect()
-}
-
 /// Binds and puts the port that was really taken into `address`. With `--dev` a port in use is replaced by a free one.
 fn listen(address: &mut SocketAddr, key: &'static str, dev: bool) -> Result<TcpListener, ServeError> {
     let bound = match server::bind(*address) {
@@ -221,14 +215,6 @@ fn listen(address: &mut SocketAddr, key: &'static str, dev: bool) -> Result<TcpL
     let listener = bound.map_err(|cause| ServeError::Listen { address: *address, key, cause })?;
     *address = listener.local_addr()?;
     Ok(listener)
-}
-
-/// Tells the store which destinations there are: what waits for any other is parked.
-async fn serve_only(store: Arc<dyn Store>, destinations: Vec<Name>) {
-    match store.serve(destinations).await {
-        Ok(()) | Err(StoreError::Closed) => {}
-        Err(error) => tracing::error!(%error, "what waits for removed destinations could not all be parked"),
-    }
 }
 
 async fn expire(store: Arc<dyn Store>) {
@@ -246,15 +232,6 @@ async fn expire(store: Arc<dyn Store>) {
     }
 }
 
-/// Plans what is released.
-struct InForce(Arc<Rules>);
-
-impl Planner for InForce {
-    fn plan(&self, kept: Kept) -> Plan {
-        self.0.plan(&provider::restore(kept))
-    }
-}
-
 /// Hands what the front door stored to the lanes.
 struct ToLanes(Arc<Lanes>);
 
@@ -265,6 +242,12 @@ impl Dispatch for ToLanes {
             self.0.wake(destination);
         }
     }
+}
+
+/// What a signal says.
+enum Told {
+    Stop,
+    Reload,
 }
 
 struct Signals {
@@ -279,14 +262,19 @@ impl Signals {
         Ok(Self { term: term?, interrupt: interrupt?, hangup: hangup? })
     }
 
-    /// The next one that stops the gateway. Who sends SIGHUP means a reload, and certainly no end.
-    async fn next(&mut self) {
-        loop {
-            tokio::select! {
-                _ = self.term.recv() => return,
-                _ = self.interrupt.recv() => return,
-                _ = self.hangup.recv() => tracing::warn!("SIGHUP: the rules file is not read again while running yet; restart to take it"),
-            }
+    /// The next one.
+    async fn next(&mut self) -> Told {
+        tokio::select! {
+            _ = self.term.recv() => Told::Stop,
+            _ = self.interrupt.recv() => Told::Stop,
+            _ = self.hangup.recv() => Told::Reload,
+        }
+    }
+
+    /// The next one that stops the gateway.
+    async fn stop(&mut self) {
+        while let Told::Reload = self.next().await {
+            tracing::warn!("SIGHUP: the gateway is stopping, and the rules file is not read again");
         }
     }
 }

@@ -6,11 +6,11 @@ use crate::domain::{
     event::{Kind, Reason},
     name::Name,
 };
-use prometheus::{Encoder, Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder};
+use prometheus::{Encoder, Gauge, Histogram, IntCounter, IntCounterVec, IntGauge, Registry, TextEncoder};
 use std::{
     collections::{HashMap, HashSet},
     mem,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard},
     time::Duration,
 };
 
@@ -44,7 +44,7 @@ impl Outcome {
     }
 }
 
-/// The names that labels can take: every label set exists from the start.
+/// The names that labels can take: every label set exists from the start, or from the reload that brings it.
 #[derive(Debug, Clone, Default)]
 pub struct Labels {
     /// All sources.
@@ -59,21 +59,28 @@ pub struct Labels {
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
-    sources: HashMap<Name, SourceMetrics>,
-    destinations: HashMap<Name, DestinationMetrics>,
-    rules: HashMap<Name, IntCounter>,
-    queue: IntGaugeVec,
+    families: register::Families,
+    named: RwLock<Named>,
     removed: Mutex<HashSet<Name>>,
     events: IntCounterVec,
-    quarantined: IntGaugeVec,
     held: IntGauge,
     config_rules: IntGauge,
+    reload_successful: IntGauge,
+    reload_time: Gauge,
     commit_duration: Histogram,
     commit_events: Histogram,
     store_bytes: IntGauge,
     store_free_bytes: IntGauge,
     store_errors: IntCounterVec,
     log_dropped: IntCounter,
+}
+
+/// What the rules files had that were in force since the start. A counter never goes away.
+#[derive(Debug, Default)]
+struct Named {
+    sources: HashMap<Name, Arc<SourceMetrics>>,
+    destinations: HashMap<Name, Arc<DestinationMetrics>>,
+    rules: HashMap<Name, IntCounter>,
 }
 
 /// What happens at one source.
@@ -83,7 +90,7 @@ pub struct SourceMetrics {
     request: Histogram,
     body: Histogram,
     responses: IntCounterVec,
-    last_received: prometheus::Gauge,
+    last_received: Gauge,
     unmatched: IntCounter,
     variants_refused: IntCounter,
     name: Name,
@@ -99,7 +106,7 @@ pub struct DestinationMetrics {
     attempt_duration: Histogram,
     lag: Histogram,
     queue: [IntGauge; 4],
-    oldest_age: prometheus::Gauge,
+    oldest_age: Gauge,
     dead_letters: IntGauge,
     paused: IntGauge,
 }
@@ -117,22 +124,47 @@ pub struct Queue {
 impl Metrics {
     /// With every label set that the names make possible.
     pub fn new(labels: &Labels) -> Self {
-        register::all(labels)
+        let metrics = register::all();
+        metrics.add(labels);
+        metrics
+    }
+
+    /// Adds the label sets of further names; those that are there go on.
+    pub fn add(&self, labels: &Labels) {
+        let mut named = self.named.write().unwrap_or_else(PoisonError::into_inner);
+        for name in &labels.sources {
+            named.sources.entry(name.clone()).or_insert_with(|| self.families.source(name).into());
+        }
+        for name in &labels.destinations {
+            named.destinations.entry(name.clone()).or_insert_with(|| self.families.destination(name).into());
+        }
+        for name in &labels.rules {
+            named.rules.entry(name.clone()).or_insert_with(|| self.families.rule(name));
+        }
     }
 
     /// Those of a source of the rules file.
-    pub fn source(&self, name: &str) -> &SourceMetrics {
-        self.sources.get(name).expect("every source of the rules file has its metrics from the start")
+    pub fn source(&self, name: &str) -> Arc<SourceMetrics> {
+        self.named().sources.get(name).cloned().expect("every source of the rules file has its metrics before it is in force")
     }
 
-    /// Those of a destination; `None` where the rules file no longer has it.
-    pub fn destination(&self, name: &str) -> Option<&DestinationMetrics> {
-        self.destinations.get(name)
+    /// Those of a destination; `None` where no rules file since the start had it.
+    pub fn destination(&self, name: &str) -> Option<Arc<DestinationMetrics>> {
+        self.named().destinations.get(name).cloned()
+    }
+
+    /// The destinations that a rules file had since the start.
+    pub fn destinations(&self) -> Vec<(Name, Arc<DestinationMetrics>)> {
+        self.named().destinations.iter().map(|(name, metrics)| (name.clone(), Arc::clone(metrics))).collect()
+    }
+
+    fn named(&self) -> RwLockReadGuard<'_, Named> {
+        self.named.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A rule matched.
     pub fn rule_matched(&self, rule: &str) {
-        if let Some(counter) = self.rules.get(rule) {
+        if let Some(counter) = self.named().rules.get(rule) {
             counter.inc();
         }
     }
@@ -144,24 +176,24 @@ impl Metrics {
 
     /// How many events are in quarantine.
     pub fn set_quarantined(&self, source: &str, reason: Reason, count: u64) {
-        self.quarantined.with_label_values(&[source, reason.as_str()]).set(gauge(count));
+        self.families.quarantined.with_label_values(&[source, reason.as_str()]).set(gauge(count));
     }
 
     /// Before the counts of events in quarantine are set anew.
     pub fn reset_quarantined(&self) {
-        for source in self.sources.keys() {
+        for source in self.named().sources.keys() {
             for reason in Reason::ALL {
                 self.set_quarantined(source, reason, 0);
             }
         }
     }
 
-    /// How many deliveries are parked, by destinations that the rules file no longer has. One that is not named any more gets 0.
+    /// How many deliveries are parked, by destinations that no rules file had since the start. One that is not named any more gets 0.
     pub fn set_parked(&self, parked: &HashMap<Name, u64>) {
         let names: HashSet<_> = parked.keys().cloned().collect();
         let before = mem::replace(&mut *self.removed.lock().unwrap_or_else(PoisonError::into_inner), names);
         for name in before.iter().chain(parked.keys()) {
-            self.queue.with_label_values(&[&**name, "parked"]).set(gauge(parked.get(name).copied().unwrap_or(0)));
+            self.families.queue.with_label_values(&[&**name, "parked"]).set(gauge(parked.get(name).copied().unwrap_or(0)));
         }
     }
 
@@ -170,9 +202,16 @@ impl Metrics {
         &self.held
     }
 
-    /// How many rules are in force.
-    pub fn set_config_rules(&self, count: usize) {
-        self.config_rules.set(gauge(count as u64));
+    /// A rules file was taken, with so many rules, at that unix time in seconds.
+    pub fn config_taken(&self, rules: usize, seconds: f64) {
+        self.config_rules.set(gauge(rules as u64));
+        self.reload_successful.set(1);
+        self.reload_time.set(seconds);
+    }
+
+    /// A changed rules file was refused; the one before it stays.
+    pub fn config_refused(&self) {
+        self.reload_successful.set(0);
     }
 
     /// The store made a group of events durable.

@@ -43,6 +43,10 @@ impl Admin {
                 only(request, Method::GET)?;
                 self.destinations().await
             }
+            ["rejected"] => {
+                only(request, Method::GET)?;
+                self.rejected(&request.query)
+            }
             _ => Err(Problem::new(404, "Not found", "The API has no such call.")),
         }
     }
@@ -94,7 +98,7 @@ impl Admin {
             return Err(not_quarantined());
         }
         let Some(body) = self.store.body(event.summary.seq).await.map_err(unavailable)? else { return Err(unknown_event()) };
-        let plan = self.planner.plan(event.kept(body));
+        let plan = self.gateway.plan(event.kept(body));
         let (routing, rules) = (view::routing(plan.routing), plan.rules.clone());
         match self.store.release(id, plan).await.map_err(unavailable)? {
             None => Err(unknown_event()),
@@ -128,6 +132,31 @@ impl Admin {
     async fn destinations(&self) -> Result<Reply, Problem> {
         let stats = self.store.stats().await.map_err(unavailable)?;
         Ok(Reply::json(200, &view::destinations(&self.lanes.states(), &stats, self.clock.now())))
+    }
+
+    fn rejected(&self, query: &str) -> Result<Reply, Problem> {
+        let mut limit = LIMIT;
+        for (key, value) in form_urlencoded::parse(query.as_bytes()) {
+            match &*key {
+                "limit" => limit = number("limit", &value, 1, MAX_LIMIT)?,
+                _ => return Err(bad_filter(format!("There is no filter {key:?}."))),
+            }
+        }
+        let (kept, rejected) = self.gateway.rejected(limit);
+        Ok(Reply::json(200, &view::rejected(kept, &rejected)))
+    }
+
+    /// Answers `POST /-/reload`.
+    pub(super) async fn reload(&self, request: &Request) -> Result<Reply, Problem> {
+        only(request, Method::POST)?;
+        body::<Nothing>(request, "`{}`")?;
+        match self.gateway.reload().await {
+            Ok(warnings) => Ok(Reply::json(200, &json!({ "status": "reloaded", "warnings": warnings }))),
+            Err(errors) => {
+                let problem = Problem::new(422, "Rules file refused", "The rules before it stay in force; `errors` says what is wrong.");
+                Ok(Reply::problem(&problem).with_member("errors", &errors))
+            }
+        }
     }
 
     fn query(&self, text: &str) -> Result<Query, Problem> {

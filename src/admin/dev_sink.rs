@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, header};
 use serde_json::{Value, json};
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     sync::{Mutex, PoisonError},
 };
 
@@ -44,6 +44,13 @@ impl DevSink {
     /// With an empty list for each destination.
     pub fn new(destinations: &[Name]) -> Self {
         Self { lists: Mutex::new(destinations.iter().map(|name| (name.clone(), List::default())).collect()) }
+    }
+
+    /// Has a list for each of these from now on; those that stay keep what they have.
+    pub fn keep(&self, destinations: &[Name]) {
+        let mut lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut before: HashMap<Name, List> = lists.drain(..).collect();
+        lists.extend(destinations.iter().map(|name| (name.clone(), before.remove(name).unwrap_or_default())));
     }
 
     /// What is below `/dev/sink` in a path, without its slashes; `None`: the path is another one.

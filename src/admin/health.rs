@@ -1,7 +1,7 @@
 //! Whether the gateway can do its work, and its figures.
 
 use super::{Admin, Reply};
-use crate::metrics::Queue;
+use crate::{domain::name::Name, metrics::Queue};
 use std::collections::HashMap;
 
 impl Admin {
@@ -29,8 +29,8 @@ impl Admin {
             let lanes: HashMap<_, _> = self.lanes.states().into_iter().map(|lane| (lane.destination.clone(), lane)).collect();
             let by_name: HashMap<_, _> = stats.destinations.iter().map(|stats| (&stats.destination, stats)).collect();
             let now = self.clock.now();
-            for name in &self.destinations {
-                let Some(metrics) = self.metrics.destination(name) else { continue };
+            let known = self.metrics.destinations();
+            for (name, metrics) in &known {
                 let in_flight = lanes.get(name).map_or(0, |lane| lane.in_flight as u64);
                 metrics.set_paused(lanes.get(name).is_some_and(|lane| lane.paused));
                 let Some(stats) = by_name.get(name) else {
@@ -41,7 +41,8 @@ impl Admin {
                     Queue { ready: stats.ready.saturating_sub(in_flight), retrying: stats.retrying, in_flight, parked: stats.parked };
                 metrics.set_queue(queue, stats.dead, stats.oldest.map(|oldest| now.since(oldest)).unwrap_or_default());
             }
-            let removed = stats.destinations.iter().filter(|stats| stats.parked > 0 && !self.destinations.contains(&stats.destination));
+            let is_known = |name: &Name| known.iter().any(|(known, _)| known == name);
+            let removed = stats.destinations.iter().filter(|stats| stats.parked > 0 && !is_known(&stats.destination));
             self.metrics.set_parked(&removed.map(|stats| (stats.destination.clone(), stats.parked)).collect());
         }
         let body = self.metrics.render().into();

@@ -3,14 +3,15 @@
 
 use crate::{
     deliver::lanes::Lanes,
-    domain::{clock::Clock, event::Kept, name::Name, plan::Plan, problem::Problem, secret::Secret},
+    domain::{clock::Clock, event::Kept, plan::Plan, problem::Problem, rejected::Rejected, secret::Secret},
     metrics::Metrics,
     store::Store,
 };
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use http_body_util::Full;
-use std::{net::SocketAddr, sync::Arc};
+use serde_json::Value;
+use std::{future::Future, net::SocketAddr, pin::Pin, sync::Arc};
 use tokio::sync::watch;
 
 mod api;
@@ -43,25 +44,35 @@ pub struct Admin {
     pub store: Arc<dyn Store>,
     /// For the state of destinations, and to wake them.
     pub lanes: Arc<Lanes>,
-    /// The destinations of the rules file, in its order.
-    pub destinations: Vec<Name>,
     /// What `/metrics` shows.
     pub metrics: Arc<Metrics>,
     /// The time.
     pub clock: Clock,
     /// Whether the gateway is stopping.
     pub draining: watch::Receiver<bool>,
-    /// The rules in force, for what is released.
-    pub planner: Arc<dyn Planner>,
+    /// The gateway as a whole.
+    pub gateway: Arc<dyn Gateway>,
     /// Where `serve --dev` sends everything.
-    pub sink: Option<DevSink>,
+    pub sink: Option<Arc<DevSink>>,
 }
 
-/// Decides where an event goes that was kept back.
-pub trait Planner: Send + Sync {
-    /// By the rules in force.
+/// What operators ask of the gateway as a whole.
+pub trait Gateway: Send + Sync {
+    /// Decides by the rules in force where an event goes that was kept back.
     fn plan(&self, kept: Kept) -> Plan;
+
+    /// How many requests that were refused for their signature are kept, and the newest of them, newest first.
+    fn rejected(&self, limit: usize) -> (usize, Vec<Rejected>);
+
+    /// Reads the rules file again and takes it whole, or not at all.
+    fn reload(&self) -> Reloading<'_>;
 }
+
+/// The warnings of a rules file that was taken, or the problems of one that was not, each as `check --format json` shows it.
+pub type Reloading<'a> = Pin<Box<dyn Future<Output = Result<Vec<Value>, Vec<Value>>> + Send + 'a>>;
+
+/// Where the rules file is told to be read again.
+const RELOAD: &str = "/-/reload";
 
 /// A request, read whole.
 struct Request {
@@ -88,6 +99,13 @@ impl Reply {
 
     fn problem(problem: &Problem) -> Self {
         Self { code: problem.status, content_type: Problem::CONTENT_TYPE, body: problem.to_json().into(), header: None }
+    }
+
+    /// A problem document that says more.
+    fn with_member(self, name: &str, value: &impl serde::Serialize) -> Self {
+        let mut document: Value = serde_json::from_slice(&self.body).expect("a problem document is JSON");
+        document[name] = serde_json::json!(value);
+        Self { body: document.to_string().into(), ..self }
     }
 
     fn with(self, name: header::HeaderName, value: &'static str) -> Self {
@@ -126,15 +144,17 @@ impl Admin {
         if let (Some(sink), Some(place)) = (&self.sink, DevSink::place(path)) {
             return sink.answer(place, &request, self.clock.now());
         }
-        let Some(call) = path.strip_prefix("/api/v1/") else {
+        let call = path.strip_prefix("/api/v1/");
+        if call.is_none() && path != RELOAD {
             return Reply::problem(&Problem::new(404, "Not found", "There is nothing at this path; the API is under /api/v1/."));
-        };
+        }
         if let Err(problem) = self.access.check_token(&request.headers) {
             return Reply::problem(&problem).with(header::WWW_AUTHENTICATE, "Bearer");
         }
-        match self.call(call, &request).await {
-            Ok(reply) => reply,
-            Err(problem) => Reply::problem(&problem),
-        }
+        let answer = match call {
+            Some(call) => self.call(call, &request).await,
+            None => self.reload(&request).await,
+        };
+        answer.unwrap_or_else(|problem| Reply::problem(&problem))
     }
 }

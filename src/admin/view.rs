@@ -3,7 +3,9 @@
 use super::mask;
 use crate::{
     deliver::LaneState,
-    domain::{attempt::Attempt, clock::Timestamp, event::Verdict, json::Document, name::Name, plan::Routing, text::clipped},
+    domain::{
+        attempt::Attempt, clock::Timestamp, event::Verdict, json::Document, name::Name, plan::Routing, rejected::Rejected, text::clipped,
+    },
     store::{DeliverySummary, DestinationStats, EventDetail, EventSummary, Page, Stats},
 };
 use bytes::Bytes;
@@ -66,6 +68,32 @@ pub fn destinations(lanes: &[LaneState], stats: &Stats, now: Timestamp) -> Value
         })
     });
     json!({ "destinations": lanes.iter().map(view).chain(removed).collect::<Vec<_>>() })
+}
+
+/// What was refused for its signature, newest first, and how many there are.
+pub fn rejected(kept: usize, rejected: &[Rejected]) -> Value {
+    let view = |rejected: &Rejected| {
+        let claims = &rejected.claims;
+        json!({
+            "received_at": rejected.at,
+            "source": rejected.source,
+            "peer": rejected.peer,
+            "reason": rejected.reason,
+            "keys": rejected.keys,
+            "bytes": rejected.bytes,
+            "claims": {
+                "state": field(&claims.state),
+                "result": field(&claims.result),
+                "operation": field(&claims.operation),
+                "reference_number": field(&claims.reference_number),
+                "session_id": field(&claims.session_id),
+                "order_no": field(&claims.order_no),
+                "amount": field(&claims.amount),
+                "currency_code": field(&claims.currency_code),
+            },
+        })
+    };
+    json!({ "rejected": rejected.iter().map(view).collect::<Vec<_>>(), "kept": kept })
 }
 
 fn summary(event: &EventSummary) -> Value {

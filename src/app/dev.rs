@@ -1,10 +1,6 @@
 //! `serve --dev`: everything a newcomer needs to try a rules file, and nothing that could be mistaken for production.
 
-use crate::{
-    config::{Config, Loaded},
-    domain::secret::Secret,
-    store,
-};
+use crate::{config::Config, domain::secret::Secret, store};
 use http::Uri;
 use std::{
     io::{self, Write},
@@ -37,18 +33,23 @@ pub struct Dev {
     folder: TempDir,
     token: Option<Secret>,
     /// The addresses that the rules file names.
-    wanted: Vec<SocketAddr>,
+    wanted: [SocketAddr; 2],
 }
 
 impl Dev {
     /// # Errors
-    /// Not in production, not without a temporary folder.
-    pub fn prepare(variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, DevRefused> {
+    /// Not in production, not on addresses that others can reach, not without a temporary folder.
+    pub fn prepare(variable: &dyn Fn(&str) -> Option<String>, config: &Config) -> Result<Self, DevRefused> {
         if variable("HOOKGATE_ENV").is_some_and(|value| value.eq_ignore_ascii_case("production")) {
             return Err(DevRefused::Production);
         }
+        let addresses = [(config.listen, "server.listen"), (config.admin.listen, "server.admin")];
+        if let Some((address, key)) = addresses.into_iter().find(|(address, _)| !address.ip().is_loopback()) {
+            return Err(DevRefused::NotLoopback { address, key });
+        }
         let token = variable("HOOKGATE_ADMIN_TOKEN").filter(|token| !token.is_empty()).map(Secret::new);
-        Ok(Self { folder: tempfile::Builder::new().prefix("hookgate-dev-").tempdir()?, token, wanted: Vec::new() })
+        let folder = tempfile::Builder::new().prefix("hookgate-dev-").tempdir()?;
+        Ok(Self { folder, token, wanted: addresses.map(|(address, _)| address) })
     }
 
     /// The token that the command line will use, so that it need not look into the temporary folder.
@@ -56,20 +57,9 @@ impl Dev {
         self.token.clone()
     }
 
-    /// Puts the data into the temporary folder; refuses addresses that others can reach.
-    ///
-    /// # Errors
-    /// An address is not loopback.
-    pub fn adapt(&mut self, mut loaded: Loaded) -> Result<Loaded, DevRefused> {
-        let config = &mut loaded.config;
-        for (address, key) in [(config.listen, "server.listen"), (config.admin.listen, "server.admin")] {
-            if !address.ip().is_loopback() {
-                return Err(DevRefused::NotLoopback { address, key });
-            }
-            self.wanted.push(address);
-        }
+    /// Puts the data into the temporary folder.
+    pub fn adapt(&self, config: &mut Config) {
         config.store.path = self.folder.path().join("data");
-        Ok(loaded)
     }
 
     /// Says where everything is. Where nobody can hear it, it is lost.
@@ -93,9 +83,9 @@ impl Dev {
 }
 
 /// Sends every destination's deliveries to its place under `/dev/sink`.
-pub fn replace_destinations(config: &mut Config) {
+pub fn replace_destinations(config: &mut Config, admin: SocketAddr) {
     for destination in &mut config.destinations {
-        let url = format!("http://{}/dev/sink/{}", config.admin.listen, destination.name);
+        let url = format!("http://{admin}/dev/sink/{}", destination.name);
         destination.settings.url = url.parse::<Uri>().expect("an address and a name make a url");
     }
 }

@@ -102,7 +102,11 @@ impl Gateway {
         Ok(client::exchange(&Uri::from_parts(url)?, request, LIMIT).await?)
     }
 
-    fn accepted(&self, answer: Answer) -> anyhow::Result<Value> {
+    /// What an answer holds.
+    ///
+    /// # Errors
+    /// It is a refusal, or none of the API.
+    pub fn accepted(&self, answer: Answer) -> anyhow::Result<Value> {
         if !answer.status.is_success() {
             let mut refused = Refused::of(&answer);
             if answer.status == StatusCode::UNAUTHORIZED {

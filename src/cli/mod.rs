@@ -18,7 +18,9 @@ mod gateway;
 mod healthcheck;
 mod payload;
 mod query;
+mod rejected;
 mod release;
+mod reload;
 mod retry;
 mod sample;
 mod samples;
@@ -59,6 +61,8 @@ pub enum Command {
     Release(release::Release),
     Discard(discard::Discard),
     Destinations(destinations::Destinations),
+    Rejected(rejected::Rejected),
+    Reload(reload::Reload),
     Healthcheck(healthcheck::Healthcheck),
 }
 
@@ -81,6 +85,8 @@ impl Command {
             Self::Release(command) => command.run().await,
             Self::Discard(command) => command.run().await,
             Self::Destinations(command) => command.run().await,
+            Self::Rejected(command) => command.run().await,
+            Self::Reload(command) => command.run().await,
             Self::Healthcheck(command) => command.run().await,
         }
     }

@@ -36,6 +36,15 @@ pub struct Value<'t> {
     pub origin: Origin,
 }
 
+impl<'t> Value<'t> {
+    /// The variable or file that all of it comes from, as the file writes it: it may be shown where the text may not.
+    /// `None` where some of the text stands in the file.
+    pub fn reference(&self) -> Option<&'t str> {
+        let inner = self.written.strip_prefix("${")?.strip_suffix('}')?;
+        (!inner.contains([':', '$', '{', '}']) || inner.starts_with("file:") && !inner.contains(['$', '{', '}'])).then_some(self.written)
+    }
+}
+
 /// Where a text comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {

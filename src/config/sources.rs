@@ -83,9 +83,9 @@ fn source(raw: &raw::Source<'_>, name: Name, of: &str, paths: &mut HashSet<Strin
     let dedupe = time(raw.dedupe, "dedupe", LONGEST_DEDUPE).unwrap_or(DEDUPE);
     let place = raw.hold.or(raw.provider_timeout).map_or(raw.name.span, |scalar| scalar.span);
     lints::hold_too_short(hold, provider_timeout, of, place, &mut checks.problems);
-    let secrets = secrets(raw, of, checks);
+    let (secrets, keys) = secrets(raw, of, checks);
     Source {
-        receive: SourceSettings { name, path, allow_ips, provider_timeout, hold, dedupe },
+        receive: SourceSettings { name, path, allow_ips, provider_timeout, hold, dedupe, keys: keys.into() },
         provider: provider::Settings { scheme: Scheme::Ottu, secrets, unsigned },
     }
 }
@@ -145,13 +145,15 @@ fn unsigned(raw: &raw::Source<'_>, of: &str, checks: &mut Checks<'_>) -> Unsigne
     unsigned
 }
 
-fn secrets(raw: &raw::Source<'_>, of: &str, checks: &mut Checks<'_>) -> Vec<Secret> {
-    let Some(scalars) = &raw.secret else { return Vec::new() };
+/// The keys, and how the file writes each.
+fn secrets(raw: &raw::Source<'_>, of: &str, checks: &mut Checks<'_>) -> (Vec<Secret>, Vec<String>) {
+    let Some(scalars) = &raw.secret else { return Default::default() };
     if scalars.is_empty() || scalars.len() > 3 {
         let at = scalars.first().map_or(raw.name.span, |scalar| scalar.span);
         checks.problems.error(Code::WeakSecret, at, format!("`secret` of {of} wants 1 to 3 keys, found {}", scalars.len()));
     }
     let mut secrets: Vec<Secret> = Vec::new();
+    let mut names = Vec::new();
     for scalar in scalars {
         let Some(value) = checks.interpolator.value(*scalar, Purpose::Key, &mut checks.problems) else { continue };
         let key = value.text.trim_end_matches('\0');
@@ -169,9 +171,10 @@ fn secrets(raw: &raw::Source<'_>, of: &str, checks: &mut Checks<'_>) -> Vec<Secr
             );
         } else if !secrets.iter().any(|known| known.expose() == key) {
             secrets.push(Secret::new(key));
+            names.push(value.reference().unwrap_or("***").to_owned());
         } else {
             checks.say(&value, Code::WeakSecret, format!("{of} has the same key twice"), Some("keep one of them".to_owned()));
         }
     }
-    secrets
+    (secrets, names)
 }

@@ -10,6 +10,7 @@ mod patience;
 mod queue;
 mod refill;
 pub mod retry;
+mod track;
 mod worker;
 
 /// How a lane works and what follows a failure.

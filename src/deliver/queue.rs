@@ -80,7 +80,8 @@ impl Queue {
 
     /// The next lease for a worker. Without one the worker has left.
     pub(super) fn take(&mut self) -> Option<Lease> {
-        let lease = if self.gate == Gate::Open { self.waiting.pop_front() } else { None };
+        let is_wanted = self.gate == Gate::Open && self.workers <= self.concurrency;
+        let lease = if is_wanted { self.waiting.pop_front() } else { None };
         match lease {
             Some(_) => self.in_flight += 1,
             None => self.workers -= 1,
@@ -141,14 +142,28 @@ impl Queue {
         again
     }
 
-    /// The store's answer.
-    pub(super) fn leased(&mut self, leased: Leased) {
+    /// The store's answer. Gives the leases that are not wanted, since no attempt will be started.
+    pub(super) fn leased(&mut self, leased: Leased) -> Vec<Lease> {
+        if self.gate == Gate::Draining {
+            return leased.leases;
+        }
         self.waiting.extend(leased.leases);
         self.next_due = [self.next_due, leased.next_due].into_iter().flatten().min();
+        Vec::new()
     }
 
-    pub(super) fn drain(&mut self) {
+    /// Starts no attempt any more. Gives what waited for one.
+    pub(super) fn drain(&mut self) -> Vec<Lease> {
         self.gate = Gate::Draining;
+        self.waiting.drain(..).collect()
+    }
+
+    /// Works by other rules from now on, unless it is at its end.
+    pub(super) fn change(&mut self, concurrency: usize, gate: Gate) {
+        self.concurrency = concurrency.max(1);
+        if self.gate != Gate::Draining {
+            self.gate = gate;
+        }
     }
 
     pub(super) fn gate(&self) -> Gate {

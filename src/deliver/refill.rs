@@ -1,6 +1,6 @@
 //! Asks the store for what is due: at the start, when told of a backlog, and when the next retry falls due.
 
-use super::{caught::caught, lanes::Track, patience::Patience, queue::Refill};
+use super::{caught::caught, patience::Patience, queue::Refill, track::Track};
 use crate::store::StoreError;
 use std::{sync::Arc, time::Duration};
 use tokio::time::timeout;
@@ -26,7 +26,7 @@ pub(super) async fn keep_filled(track: Arc<Track>) {
                 Some(Err(StoreError::Closed)) => return,
                 failed => {
                     let cause = failed.and_then(Result::err).map_or("a panic".to_owned(), |error| error.to_string());
-                    tracing::warn!(destination = %track.lane.name, "the store gives no leases and is asked again: {cause}");
+                    tracing::warn!(destination = %track.name, "the store gives no leases and is asked again: {cause}");
                     patience.pause().await;
                     track.queue().told_of_backlog();
                 }
@@ -38,7 +38,7 @@ pub(super) async fn keep_filled(track: Arc<Track>) {
                 }
                 let now = track.clock.instant();
                 if now.duration_since(tidied) >= LOOK {
-                    track.lane.destination.tidy();
+                    track.lane().destination.tidy();
                     tidied = now;
                 }
             }
@@ -47,9 +47,10 @@ pub(super) async fn keep_filled(track: Arc<Track>) {
 }
 
 async fn ask(track: &Arc<Track>, max: usize) -> Result<(), StoreError> {
-    let leased = track.store.lease(&track.lane.name, max).await?;
+    let leased = track.store.lease(&track.name, max).await?;
     let stuck = leased.leases.is_empty() && leased.next_due.is_some_and(|due| due <= track.clock.now());
-    track.queue().leased(leased);
+    let unwanted = track.queue().leased(leased);
+    track.store.give_back(unwanted);
     track.staff();
     if stuck {
         tokio::time::sleep(STUCK).await;

@@ -1,6 +1,6 @@
 //! A worker of a lane: takes a lease, attempts it, settles it, takes the next. It leaves when nothing waits.
 
-use super::{attempt, caught::caught, lanes::Track, patience::Patience, queue::Gate};
+use super::{attempt, caught::caught, patience::Patience, queue::Gate, track::Track};
 use crate::{
     domain::{
         attempt::Next,
@@ -19,7 +19,7 @@ pub(super) async fn work(track: Arc<Track>) {
     while let Some(lease) = track.take() {
         let event = lease.event.id;
         let settlement = caught(handle(&track, lease)).await.unwrap_or_else(|| {
-            let destination = &track.lane.name;
+            let destination = &track.name;
             tracing::error!(%event, %destination, "the gateway's own code failed around an attempt; the delivery waits for the next start");
             None
         });
@@ -33,17 +33,16 @@ async fn handle(track: &Track, mut lease: Lease) -> Option<Settlement> {
         Some(held) => Some(held.bytes.clone()),
         None => read(track, &lease).await?,
     };
-    let lane = &track.lane;
+    let lane = track.lane();
     let settlement = match body {
         Some(body) => attempt::make(&*lane.destination, &lane.policy, &mut lease, body, &track.clock).await,
         None => attempt::without_body(&lease, &track.clock),
     };
-    let metrics = track.metrics.destination(&lane.name);
-    if let Some(metrics) = metrics {
+    if let Some(metrics) = &track.metrics {
         metrics.attempt(settlement.attempt.result, settlement.attempt.duration);
     }
     settle(track, &settlement).await?;
-    if let Some(metrics) = metrics {
+    if let Some(metrics) = &track.metrics {
         match settlement.next {
             Next::Delivered => metrics.delivered(track.clock.now().since(lease.event.received_at)),
             Next::Dead => metrics.dead(),
@@ -89,7 +88,7 @@ impl<'a> Insistence<'a> {
 
     /// Waits for the next try; `None`: there is none, and the delivery waits for the next start.
     async fn after(&mut self, error: &StoreError) -> Option<()> {
-        let (destination, operation) = (&self.track.lane.name, self.operation);
+        let (destination, operation) = (&self.track.name, self.operation);
         if self.track.queue().gate() == Gate::Draining {
             self.tries_left -= 1;
         }

@@ -3,7 +3,7 @@
 
 use crate::domain::{attempt::AttemptResult, delivery::Delivery, name::Name, secret::Secret, status_set::StatusSet};
 use ::http::{HeaderName, Method, Uri};
-use std::{future::Future, pin::Pin, time::Duration};
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 mod auth;
 mod connection;
@@ -26,7 +26,7 @@ pub trait Destination: Send + Sync + std::fmt::Debug {
 }
 
 /// How one destination is called. What follows a failure is in `deliver::Policy`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// Absolute, `http` or `https`.
     pub url: Uri,
@@ -105,6 +105,6 @@ impl SendError {
 }
 
 /// The destination that the settings describe.
-pub fn build(name: &Name, settings: Settings) -> Box<dyn Destination> {
-    Box::new(http::Http::new(name.clone(), settings))
+pub fn build(name: &Name, settings: Settings) -> Arc<dyn Destination> {
+    Arc::new(http::Http::new(name.clone(), settings))
 }

@@ -13,6 +13,7 @@ pub mod plan;
 pub mod problem;
 pub mod quantity;
 pub mod received;
+pub mod rejected;
 pub mod secret;
 pub mod status_set;
 pub mod text;

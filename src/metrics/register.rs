@@ -1,9 +1,11 @@
 //! Every metric's name with its help, labels and buckets. Every label set that the names make possible exists from the start.
 
-use super::{DestinationMetrics, Labels, Metrics, Outcome, STORE_OPERATIONS, SourceMetrics};
+use super::{DestinationMetrics, Metrics, Outcome, STORE_OPERATIONS, SourceMetrics};
 use crate::domain::{attempt::AttemptResult, event::Reason, name::Name};
-use prometheus::{GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
-use std::{collections::HashMap, sync::Mutex};
+use prometheus::{
+    Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+};
+use std::sync::{Mutex, RwLock};
 
 const REQUEST_BUCKETS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0];
 const BODY_BUCKETS: &[f64] = &[256.0, 1024.0, 4096.0, 16384.0, 65536.0, 262_144.0, 1_048_576.0];
@@ -12,9 +14,74 @@ const LAG_BUCKETS: &[f64] = &[0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0, 60.0, 300.0,
 const COMMIT_BUCKETS: &[f64] = &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0];
 const COMMIT_EVENTS_BUCKETS: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
 
-/// All metrics, in a registry of their own.
-pub(super) fn all(labels: &Labels) -> Metrics {
-    Builder { registry: Registry::new() }.build(labels)
+/// All metrics, in a registry of their own, without the label sets that a rules file makes.
+pub(super) fn all() -> Metrics {
+    Builder { registry: Registry::new() }.build()
+}
+
+/// The metrics whose label sets the rules file makes.
+#[derive(Debug)]
+pub(super) struct Families {
+    pub(super) queue: IntGaugeVec,
+    pub(super) quarantined: IntGaugeVec,
+    received: IntCounterVec,
+    request: HistogramVec,
+    body: HistogramVec,
+    responses: IntCounterVec,
+    last_received: GaugeVec,
+    unmatched: IntCounterVec,
+    variants: IntCounterVec,
+    matches: IntCounterVec,
+    deliveries: IntCounterVec,
+    attempts: IntCounterVec,
+    attempt_duration: HistogramVec,
+    lag: HistogramVec,
+    oldest_age: GaugeVec,
+    dead_letters: IntGaugeVec,
+    paused: IntGaugeVec,
+}
+
+impl Families {
+    /// Those of a source.
+    pub(super) fn source(&self, name: &Name) -> SourceMetrics {
+        for code in ["200", "201", "400", "401", "403", "413", "415", "431", "503"] {
+            self.responses.with_label_values(&[&**name, code]);
+        }
+        for reason in Reason::ALL {
+            self.quarantined.with_label_values(&[&**name, reason.as_str()]);
+        }
+        SourceMetrics {
+            outcomes: Outcome::NAMES.map(|outcome| self.received.with_label_values(&[&**name, outcome])),
+            request: self.request.with_label_values(&[&**name]),
+            body: self.body.with_label_values(&[&**name]),
+            responses: self.responses.clone(),
+            last_received: self.last_received.with_label_values(&[&**name]),
+            unmatched: self.unmatched.with_label_values(&[&**name]),
+            variants_refused: self.variants.with_label_values(&[&**name]),
+            name: name.clone(),
+        }
+    }
+
+    /// Those of a destination.
+    pub(super) fn destination(&self, name: &Name) -> DestinationMetrics {
+        DestinationMetrics {
+            delivered: self.deliveries.with_label_values(&[&**name, "delivered"]),
+            dead: self.deliveries.with_label_values(&[&**name, "dead"]),
+            discarded: self.deliveries.with_label_values(&[&**name, "discarded"]),
+            attempts: AttemptResult::ALL.map(|result| self.attempts.with_label_values(&[&**name, result.as_str()])),
+            attempt_duration: self.attempt_duration.with_label_values(&[&**name]),
+            lag: self.lag.with_label_values(&[&**name]),
+            queue: ["ready", "retrying", "in_flight", "parked"].map(|state| self.queue.with_label_values(&[&**name, state])),
+            oldest_age: self.oldest_age.with_label_values(&[&**name]),
+            dead_letters: self.dead_letters.with_label_values(&[&**name]),
+            paused: self.paused.with_label_values(&[&**name]),
+        }
+    }
+
+    /// That of a rule.
+    pub(super) fn rule(&self, name: &Name) -> IntCounter {
+        self.matches.with_label_values(&[&**name])
+    }
 }
 
 /// Makes and registers; a name that is wrong or there twice is a mistake in this file.
@@ -53,41 +120,39 @@ impl Builder {
         self.register(IntGauge::new(name, help))
     }
 
+    fn time(&self, name: &str, help: &str) -> Gauge {
+        self.register(Gauge::new(name, help))
+    }
+
     fn counter(&self, name: &str, help: &str) -> IntCounter {
         self.register(IntCounter::new(name, help))
     }
 
-    fn build(self, labels: &Labels) -> Metrics {
+    fn build(self) -> Metrics {
         let process = prometheus::process_collector::ProcessCollector::for_self();
         self.registry.register(Box::new(process)).expect("its names are its own");
         let info = self.gauges("hookgate_build_info", "Always 1; the labels tell the build.", &["version", "revision"]);
         info.with_label_values(&[env!("CARGO_PKG_VERSION"), option_env!("HOOKGATE_REVISION").unwrap_or("unknown")]).set(1);
-        let quarantined = self.gauges("hookgate_quarantined_events", "Events that wait for an operator's release.", &["source", "reason"]);
-        for source in &labels.sources {
-            for reason in Reason::ALL {
-                quarantined.with_label_values(&[&**source, reason.as_str()]);
-            }
-        }
-        let matches = self.counters("hookgate_rule_matches_total", "Accepted events that the rule matched.", &["rule"]);
         let store_errors = self.counters("hookgate_store_errors_total", "Operations of the store that failed.", &["operation"]);
         for operation in STORE_OPERATIONS {
             store_errors.with_label_values(&[operation]);
         }
-        let queue = self.gauges("hookgate_queue_deliveries", "Deliveries that are not at their end.", &["destination", "state"]);
         Metrics {
-            sources: self.sources(&labels.sources),
-            destinations: self.destinations(&labels.destinations, &queue),
-            queue,
+            families: self.families(),
+            named: RwLock::default(),
             removed: Mutex::default(),
-            rules: labels.rules.iter().map(|rule| (rule.clone(), matches.with_label_values(&[&**rule]))).collect(),
             events: self.counters(
                 "hookgate_events_total",
                 "Events accepted, by what they say.",
                 &["source", "kind", "state", "result", "operation"],
             ),
-            quarantined,
             held: self.gauge("hookgate_held_requests", "Requests that wait for a failing store."),
             config_rules: self.gauge("hookgate_config_rules", "Rules in force."),
+            reload_successful: self.gauge(
+                "hookgate_config_last_reload_successful",
+                "1 where the last reading of the rules file, at start or later, was taken; 0 where it was refused.",
+            ),
+            reload_time: self.time("hookgate_config_last_reload_success_timestamp_seconds", "When the rules in force were taken."),
             commit_duration: self.histogram(
                 "hookgate_store_commit_duration_seconds",
                 "Time to make a group of events durable.",
@@ -102,72 +167,52 @@ impl Builder {
         }
     }
 
-    fn sources(&self, names: &[Name]) -> HashMap<Name, SourceMetrics> {
-        let received = self.counters("hookgate_webhooks_received_total", "Requests by what they came to.", &["source", "outcome"]);
-        let request = self.histograms(
-            "hookgate_webhook_request_duration_seconds",
-            "From the first byte of a request to its answer.",
-            REQUEST_BUCKETS,
-            &["source"],
-        );
-        let body = self.histograms("hookgate_webhook_body_bytes", "Size of the bodies received.", BODY_BUCKETS, &["source"]);
-        let responses = self.counters("hookgate_webhook_responses_total", "Answers by status code.", &["source", "code"]);
-        let last = self.seconds(
-            "hookgate_event_last_received_timestamp_seconds",
-            "When the last event with a right signature came in.",
-            &["source"],
-        );
-        let unmatched = self.counters("hookgate_events_unmatched_total", "Events that no rule but taps matched.", &["source"]);
-        let variants =
-            self.counters("hookgate_signature_variants_refused_total", "Variants of one signature that were not stored.", &["source"]);
-        let of = |name: &Name| {
-            for code in ["200", "201", "400", "401", "403", "413", "415", "431", "503"] {
-                responses.with_label_values(&[&**name, code]);
-            }
-            SourceMetrics {
-                outcomes: Outcome::NAMES.map(|outcome| received.with_label_values(&[&**name, outcome])),
-                request: request.with_label_values(&[&**name]),
-                body: body.with_label_values(&[&**name]),
-                responses: responses.clone(),
-                last_received: last.with_label_values(&[&**name]),
-                unmatched: unmatched.with_label_values(&[&**name]),
-                variants_refused: variants.with_label_values(&[&**name]),
-                name: name.clone(),
-            }
-        };
-        names.iter().map(|name| (name.clone(), of(name))).collect()
-    }
-
-    fn destinations(&self, names: &[Name], queue: &IntGaugeVec) -> HashMap<Name, DestinationMetrics> {
-        let deliveries = self.counters("hookgate_deliveries_total", "Deliveries that came to an end.", &["destination", "outcome"]);
-        let attempts = self.counters("hookgate_delivery_attempts_total", "Attempts by what came of them.", &["destination", "result"]);
-        let duration =
-            self.histograms("hookgate_delivery_attempt_duration_seconds", "Time an attempt took.", ATTEMPT_BUCKETS, &["destination"]);
-        let lag = self.histograms(
-            "hookgate_delivery_lag_seconds",
-            "From acceptance of the event to its delivery.",
-            LAG_BUCKETS,
-            &["destination"],
-        );
-        let oldest = self.seconds(
-            "hookgate_queue_oldest_age_seconds",
-            "Age of the oldest event that still waits for this destination.",
-            &["destination"],
-        );
-        let dead = self.gauges("hookgate_dead_letters", "Deliveries given up and kept.", &["destination"]);
-        let paused = self.gauges("hookgate_destination_paused", "1 while the destination is paused.", &["destination"]);
-        let of = |name: &Name| DestinationMetrics {
-            delivered: deliveries.with_label_values(&[&**name, "delivered"]),
-            dead: deliveries.with_label_values(&[&**name, "dead"]),
-            discarded: deliveries.with_label_values(&[&**name, "discarded"]),
-            attempts: AttemptResult::ALL.map(|result| attempts.with_label_values(&[&**name, result.as_str()])),
-            attempt_duration: duration.with_label_values(&[&**name]),
-            lag: lag.with_label_values(&[&**name]),
-            queue: ["ready", "retrying", "in_flight", "parked"].map(|state| queue.with_label_values(&[&**name, state])),
-            oldest_age: oldest.with_label_values(&[&**name]),
-            dead_letters: dead.with_label_values(&[&**name]),
-            paused: paused.with_label_values(&[&**name]),
-        };
-        names.iter().map(|name| (name.clone(), of(name))).collect()
+    fn families(&self) -> Families {
+        Families {
+            queue: self.gauges("hookgate_queue_deliveries", "Deliveries that are not at their end.", &["destination", "state"]),
+            quarantined: self.gauges("hookgate_quarantined_events", "Events that wait for an operator's release.", &["source", "reason"]),
+            received: self.counters("hookgate_webhooks_received_total", "Requests by what they came to.", &["source", "outcome"]),
+            request: self.histograms(
+                "hookgate_webhook_request_duration_seconds",
+                "From the first byte of a request to its answer.",
+                REQUEST_BUCKETS,
+                &["source"],
+            ),
+            body: self.histograms("hookgate_webhook_body_bytes", "Size of the bodies received.", BODY_BUCKETS, &["source"]),
+            responses: self.counters("hookgate_webhook_responses_total", "Answers by status code.", &["source", "code"]),
+            last_received: self.seconds(
+                "hookgate_event_last_received_timestamp_seconds",
+                "When the last event with a right signature came in.",
+                &["source"],
+            ),
+            unmatched: self.counters("hookgate_events_unmatched_total", "Events that no rule but taps matched.", &["source"]),
+            variants: self.counters(
+                "hookgate_signature_variants_refused_total",
+                "Variants of one signature that were not stored.",
+                &["source"],
+            ),
+            matches: self.counters("hookgate_rule_matches_total", "Accepted events that the rule matched.", &["rule"]),
+            deliveries: self.counters("hookgate_deliveries_total", "Deliveries that came to an end.", &["destination", "outcome"]),
+            attempts: self.counters("hookgate_delivery_attempts_total", "Attempts by what came of them.", &["destination", "result"]),
+            attempt_duration: self.histograms(
+                "hookgate_delivery_attempt_duration_seconds",
+                "Time an attempt took.",
+                ATTEMPT_BUCKETS,
+                &["destination"],
+            ),
+            lag: self.histograms(
+                "hookgate_delivery_lag_seconds",
+                "From acceptance of the event to its delivery.",
+                LAG_BUCKETS,
+                &["destination"],
+            ),
+            oldest_age: self.seconds(
+                "hookgate_queue_oldest_age_seconds",
+                "Age of the oldest event that still waits for this destination.",
+                &["destination"],
+            ),
+            dead_letters: self.gauges("hookgate_dead_letters", "Deliveries given up and kept.", &["destination"]),
+            paused: self.gauges("hookgate_destination_paused", "1 while the destination is paused.", &["destination"]),
+        }
     }
 }

@@ -2,7 +2,7 @@
 //! `open` is the only maker of an `Event`: verify, then parse.
 
 use crate::domain::{
-    event::{Event, Kept, Verdict},
+    event::{Event, Fields, Flags, Kept, Verdict},
     json::Document,
     name::Name,
     received::Received,
@@ -26,6 +26,9 @@ pub trait Provider: Send + Sync + std::fmt::Debug {
     /// Whether a second payload under the signature of a first one may be forwarded: whatever decides where it goes and what
     /// it means is the same, or its state is the lawful next one.
     fn is_harmless(&self, first: &Document, again: &Document) -> bool;
+
+    /// What a request says of itself, verified or not: for operators only.
+    fn claims(&self, payload: &Document) -> Fields;
 }
 
 /// How a source's requests are verified and read.
@@ -124,6 +127,12 @@ pub fn restore(kept: Kept) -> Event {
     let Kept { id, source, received_at, kind, fields, body, content_type, verified, flags } = kept;
     let (payload, verdict) = (Document::read(body), Verdict::Accepted);
     Event { id, source, received_at, kind, fields, payload, content_type, verified, verdict, flags }
+}
+
+/// An event whose signature was refused when it came, and holds now.
+pub fn late(event: Event) -> Event {
+    let flags = event.flags.with(Flags::LATE);
+    Event { flags, ..event }
 }
 
 /// The payload with a signature of that scheme added or replaced; all else stays byte for byte.

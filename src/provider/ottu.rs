@@ -5,7 +5,7 @@ use super::{
     signature::{Keys, Signature},
 };
 use crate::domain::{
-    event::{Event, Flags, Kind, Reason, Verdict},
+    event::{Event, Fields, Flags, Kind, Reason, Verdict},
     id::EventId,
     json::{self, Document},
     name::Name,
@@ -110,6 +110,11 @@ impl Ottu {
 impl Provider for Ottu {
     fn is_harmless(&self, first: &Document, again: &Document) -> bool {
         variant::is_harmless(first, again)
+    }
+
+    fn claims(&self, payload: &Document) -> Fields {
+        let top = Top::of(payload.root());
+        normalise::fields(&top, normalise::kind(&top))
     }
 
     fn open(&self, received: &Received) -> Result<Event, OpenError> {

@@ -5,32 +5,38 @@ use crate::{
     domain::{
         clock::{Clock, Instant},
         delivery::Lease,
-        event::{Event, Verdict},
-        json::Document,
+        event::Event,
         name::Name,
         received::Received,
         text::clipped,
     },
     metrics::{Metrics, Outcome},
-    provider::{self, OpenError, Provider, Vocabulary},
+    provider::{self, OpenError},
     route::Rules,
-    store::{Appended, Judge, NewEvent, Store, StoreError},
+    store::{Appended, NewEvent, Store, StoreError},
     tasks,
 };
-use bytes::Bytes;
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
 
 pub mod answer;
 mod connections;
+mod in_force;
+mod late;
 mod memory;
 pub mod network;
+mod rejected;
 mod request;
 pub mod server;
 mod verdict;
 
 use answer::Answer;
+use in_force::{InForce, Source};
 use memory::Reserved;
 pub use network::Network;
+use rejected::Ring;
 
 /// How the front door treats one source. What its provider needs is in `provider::Settings`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +53,8 @@ pub struct SourceSettings {
     pub hold: Duration,
     /// How long after its delivery the same event is not delivered again.
     pub dedupe: Duration,
+    /// How the rules file writes the keys, in their order: told to operators, who must not see the keys themselves.
+    pub keys: Arc<[String]>,
 }
 
 /// Takes the leases of a stored event, and the destinations whose delivery waits in the store.
@@ -57,20 +65,12 @@ pub trait Dispatch: Send + Sync {
 
 /// What stands behind the public listener.
 pub struct FrontDoor {
-    sources: HashMap<String, Source>,
-    rules: Arc<Rules>,
+    in_force: RwLock<Arc<InForce>>,
+    rejected: Ring,
     store: Arc<dyn Store>,
     dispatch: Arc<dyn Dispatch>,
     clock: Clock,
     metrics: Arc<Metrics>,
-}
-
-/// A source with its provider.
-struct Source {
-    settings: SourceSettings,
-    provider: Arc<dyn Provider>,
-    judge: Arc<OfProvider>,
-    vocabulary: &'static Vocabulary,
 }
 
 /// So many characters of a field are logged.
@@ -89,18 +89,28 @@ impl FrontDoor {
         clock: Clock,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let source = |(settings, provider): (SourceSettings, provider::Settings)| {
-            let vocabulary = provider::vocabulary(provider.scheme);
-            let provider: Arc<dyn Provider> = provider::build(&settings.name, &provider).into();
-            let judge = Arc::new(OfProvider(Arc::clone(&provider)));
-            (settings.path.clone(), Source { provider, judge, settings, vocabulary })
-        };
-        Self { sources: sources.into_iter().map(source).collect(), rules, store, dispatch, clock, metrics }
+        let in_force = RwLock::new(Arc::new(InForce::new(sources, rules, &metrics)));
+        Self { in_force, rejected: Ring::new(), store, dispatch, clock, metrics }
+    }
+
+    /// Puts other sources and rules in force, for all requests from now on. Their metrics must be there.
+    pub fn replace(&self, sources: Vec<(SourceSettings, provider::Settings)>, rules: Arc<Rules>) {
+        let in_force = Arc::new(InForce::new(sources, rules, &self.metrics));
+        *self.in_force.write().unwrap_or_else(PoisonError::into_inner) = in_force;
+    }
+
+    /// The rules in force.
+    pub fn rules(&self) -> Arc<Rules> {
+        Arc::clone(&self.in_force().rules)
+    }
+
+    fn in_force(&self) -> Arc<InForce> {
+        Arc::clone(&self.in_force.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// From a whole request to its answer. What it has `reserved` in memory is given back once it is stored, or refused.
-    async fn take(&self, source: &Source, received: Received, started: Instant, reserved: Reserved) -> Answer {
-        let metrics = self.metrics.source(&source.settings.name);
+    async fn take(&self, in_force: &Arc<InForce>, source: &Source, received: Received, started: Instant, reserved: Reserved) -> Answer {
+        let metrics = &source.metrics;
         metrics.body(received.body.len());
         let event = match source.provider.open(&received) {
             Ok(event) => Arc::new(event),
@@ -111,27 +121,18 @@ impl FrontDoor {
             Err(OpenError::Signature(cause)) => {
                 metrics.outcome(Outcome::BadSignature);
                 tracing::warn!(source = %received.source, peer = %received.peer, %cause, "signature refused");
+                self.reject(in_force, source, received, cause).await;
                 return verdict::unauthorized();
             }
         };
         metrics.received_at(event.received_at.millis() as f64 / 1000.0);
-        let plan = self.rules.plan(&event);
-        let plan = match event.verdict {
-            Verdict::Accepted => plan,
-            Verdict::Quarantined(_) => plan.answer_only(),
-        };
+        let plan = in_force.plan(&event);
         let (code, rules, routing) = (plan.answer, plan.rules.clone(), plan.routing);
-        let (dedupe, judge) = (source.settings.dedupe, Arc::clone(&source.judge) as Arc<dyn Judge>);
-        match self.store(source, NewEvent { event: Arc::clone(&event), plan, dedupe, judge }, started, reserved).await {
+        match self.store(source, source.new_event(Arc::clone(&event), plan), started, reserved).await {
             Ok(stored) => {
                 let (outcome, code) = verdict::of_stored(&stored, event.verdict, code);
                 metrics.outcome(outcome);
-                if matches!((&stored, event.verdict), (Appended::Stored { .. }, Verdict::Accepted)) {
-                    verdict::count_accepted(&self.metrics, source.vocabulary, &event, &rules, routing);
-                }
-                if let Appended::Variant { stored: false } = stored {
-                    metrics.variant_refused();
-                }
+                verdict::count(&self.metrics, source, &event, &stored, &rules, routing);
                 self.log(&event, outcome, code, &rules, started);
                 verdict::accepted(code, event.id)
             }
@@ -150,13 +151,7 @@ impl FrontDoor {
         let (store, dispatch) = (Arc::clone(&self.store), Arc::clone(&self.dispatch));
         let mut task = tasks::spawn(async move {
             let _until_stored = reserved;
-            let mut appended = store.append(new).await?;
-            match &mut appended {
-                Appended::Stored { leases, deferred, .. } => dispatch.dispatch(std::mem::take(leases), deferred),
-                Appended::Duplicate { due, .. } => dispatch.dispatch(Vec::new(), due),
-                Appended::Variant { .. } => {}
-            }
-            Ok(appended)
+            stored(store.as_ref(), dispatch.as_ref(), new).await
         });
         let joined = match tokio::time::timeout(HELD_AFTER, &mut task).await {
             Ok(joined) => joined,
@@ -181,14 +176,15 @@ impl FrontDoor {
     }
 }
 
-/// Lets the provider say what the bodies of one signature mean.
-#[derive(Debug)]
-struct OfProvider(Arc<dyn Provider>);
-
-impl Judge for OfProvider {
-    fn is_harmless(&self, first: Bytes, again: &Event) -> bool {
-        self.0.is_harmless(&Document::read(first), &again.payload)
+/// Stores an event and hands on what is to be delivered now.
+async fn stored(store: &dyn Store, dispatch: &dyn Dispatch, new: NewEvent) -> Result<Appended, StoreError> {
+    let mut appended = store.append(new).await?;
+    match &mut appended {
+        Appended::Stored { leases, deferred, .. } => dispatch.dispatch(std::mem::take(leases), deferred),
+        Appended::Duplicate { due, .. } => dispatch.dispatch(Vec::new(), due),
+        Appended::Variant { .. } => {}
     }
+    Ok(appended)
 }
 
 /// Counts a request as held while it lives.

@@ -1,8 +1,9 @@
 //! From an HTTP request to a `Received`: which source, which limits, and the body. Nothing is verified here.
 
 use super::{
-    FrontDoor, Source,
+    FrontDoor,
     answer::Answer,
+    in_force::Source,
     memory::{BodyMemory, Reserved},
 };
 use crate::{
@@ -35,18 +36,19 @@ impl FrontDoor {
     /// Answers a request whose first byte came at `started`.
     pub(super) async fn answer(&self, request: http::Request<Incoming>, peer: IpAddr, started: Instant, memory: &BodyMemory) -> Answer {
         let (head, body) = request.into_parts();
-        let source = self.sources.get(head.uri.path());
+        let in_force = self.in_force();
+        let source = in_force.at(head.uri.path());
         if let Some(flaw) = head::flaw(&head) {
             if let Some(source) = source {
-                self.metrics.source(&source.settings.name).outcome(Outcome::Malformed);
-                self.metrics.source(&source.settings.name).answered(400, self.clock.instant().saturating_duration_since(started));
+                source.metrics.outcome(Outcome::Malformed);
+                source.metrics.answered(400, self.clock.instant().saturating_duration_since(started));
             }
             return Answer::problem(&Problem::new(400, "Request not clear", flaw)).closing();
         }
         let Some(source) = source else {
             return elsewhere(&head.method, head.uri.path());
         };
-        let metrics = self.metrics.source(&source.settings.name);
+        let metrics = &source.metrics;
         let mut reserved = Reserved::default();
         let answer = match self.admit(source, &head, peer) {
             Err((answer, outcome)) => {
@@ -57,7 +59,7 @@ impl FrontDoor {
                 Ok(body) => {
                     let received =
                         Received { source: source.settings.name.clone(), headers: head.headers, body, peer, at: self.clock.now() };
-                    self.take(source, received, started, reserved).await
+                    self.take(&in_force, source, received, started, reserved).await
                 }
                 Err(BodyError::TooLarge) => {
                     metrics.outcome(Outcome::TooLarge);

@@ -1,7 +1,7 @@
 //! What follows a finding about a request: the answer, the count. (provider-ottu §5; accepted, duplicate, variant and
 //! quarantined look alike from outside, and a 401 does not say which check failed.)
 
-use super::answer::Answer;
+use super::{answer::Answer, in_force::Source};
 use crate::{
     domain::{
         event::{Event, Verdict},
@@ -11,7 +11,6 @@ use crate::{
         problem::Problem,
     },
     metrics::{Metrics, Outcome},
-    provider::Vocabulary,
     store::Appended,
 };
 
@@ -25,13 +24,18 @@ pub fn of_stored(stored: &Appended, verdict: Verdict, planned: u16) -> (Outcome,
     }
 }
 
-/// Counts an event that was accepted and is new.
-pub fn count_accepted(metrics: &Metrics, vocabulary: &Vocabulary, event: &Event, rules: &[Name], routing: Routing) {
+/// Counts what was stored: by what it says where it was accepted, and which rules matched.
+pub fn count(metrics: &Metrics, source: &Source, event: &Event, stored: &Appended, rules: &[Name], routing: Routing) {
+    match stored {
+        Appended::Stored { .. } if event.verdict == Verdict::Accepted => {}
+        Appended::Variant { stored: false } => return source.metrics.variant_refused(),
+        Appended::Stored { .. } | Appended::Duplicate { .. } | Appended::Variant { stored: true } => return,
+    }
     let known = |value: Option<&str>, words: &'static [&'static str]| match value {
         None | Some("") => "none",
         Some(value) => words.iter().copied().find(|word| *word == value).unwrap_or("other"),
     };
-    let fields = &event.fields;
+    let (fields, vocabulary) = (&event.fields, source.vocabulary);
     let state = known(fields.state.as_deref(), vocabulary.states);
     let result = known(fields.result.as_deref(), vocabulary.results);
     let operation = known(fields.operation.as_deref(), vocabulary.operations);
@@ -40,7 +44,7 @@ pub fn count_accepted(metrics: &Metrics, vocabulary: &Vocabulary, event: &Event,
         metrics.rule_matched(rule);
     }
     match routing {
-        Routing::Unmatched => metrics.source(&event.source).unmatched(),
+        Routing::Unmatched => source.metrics.unmatched(),
         Routing::Routed | Routing::Dropped => {}
     }
 }

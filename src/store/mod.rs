@@ -50,6 +50,10 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Leases up to `max` deliveries of the destination that are due and not leased yet, the longest due first.
     fn lease<'a>(&'a self, destination: &'a Name, max: usize) -> Answer<'a, Leased>;
 
+    /// Takes back leases that nobody will attempt now: their deliveries wait as before, or are parked where their destination
+    /// is not served. Never waits.
+    fn give_back(&self, leases: Vec<Lease>);
+
     /// Ends leases: each attempt and the new state of its delivery in one step. Durable soon after; a crash before
     /// that lets the lease lapse, and the attempt is made again.
     fn settle(&self, settlement: Settlement) -> Answer<'_, ()>;

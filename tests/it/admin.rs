@@ -257,14 +257,3 @@ async fn while_it_drains_the_gateway_is_alive_and_not_ready_and_answers_what_is_
     let (status, _) = gateway.ended().await;
     assert_eq!(status.code(), Some(0));
 }
-
-#[tokio::test]
-async fn sighup_neither_ends_the_gateway_nor_is_silent() {
-    let gateway = Gateway::start(&format!("{RULES}\n")).await;
-    gateway.hang_up();
-    let is_told = || async { gateway.log().iter().any(|line| line.contains("SIGHUP")).then_some(()) };
-    crate::support::until::until("a word in the log", is_told).await;
-    assert_eq!(gateway.send(&sample("payment.paid")).await.code, 200);
-    gateway.terminate();
-    assert_eq!(gateway.ended().await.0.code(), Some(0));
-}

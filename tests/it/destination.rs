@@ -32,7 +32,7 @@ fn settings(url: &str) -> Settings {
     }
 }
 
-fn build(settings: Settings) -> Box<dyn Destination> {
+fn build(settings: Settings) -> Arc<dyn Destination> {
     destination::build(&Name::unchecked("orders"), settings)
 }
 
@@ -309,7 +309,7 @@ async fn a_broken_answer_on_a_reused_connection_is_not_asked_for_again() {
 async fn idle_connections_that_the_destination_closes_are_let_go() {
     let (gate, _) = tokio::sync::watch::channel(false);
     let sink = Sink::always(Reply::status(200).when(&gate).then_close());
-    let destination: Arc<dyn Destination> = build(settings(&sink.url("/"))).into();
+    let destination: Arc<dyn Destination> = build(settings(&sink.url("/")));
     let all: Vec<_> = (0..8)
         .map(|_| {
             let destination = destination.clone();

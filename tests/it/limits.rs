@@ -57,6 +57,7 @@ impl House {
             provider_timeout: Duration::from_secs(15),
             hold: Duration::from_secs(60),
             dedupe: Duration::from_secs(3600),
+            keys: Arc::new([]),
         };
         let provider = provider::Settings { scheme: Scheme::Ottu, secrets: vec![Secret::new("test-hmac-key")], unsigned: Unsigned::Reject };
         let rules = Rules { answers: HashMap::from([(name, 200)]), ..Rules::default() };

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     domain::{
         clock::Clock,
-        delivery::{Seq, Settlement},
+        delivery::{Lease, Seq, Settlement},
         id::EventId,
         name::Name,
         plan::Plan,
@@ -145,6 +145,10 @@ impl Store for Sqlite {
 
     fn lease<'a>(&'a self, destination: &'a Name, max: usize) -> Answer<'a, Leased> {
         Box::pin(self.ask_for_leases(move |reply| Command::Lease(destination.clone(), max, reply)))
+    }
+
+    fn give_back(&self, leases: Vec<Lease>) {
+        self.shared.give_back(leases.into_iter().map(|lease| (lease.event.seq, lease.destination)).collect());
     }
 
     fn settle(&self, settlement: Settlement) -> Answer<'_, ()> {

@@ -193,6 +193,15 @@ impl Store for FakeStore {
         })
     }
 
+    fn give_back(&self, leases: Vec<Lease>) {
+        let mut state = self.state();
+        for lease in leases {
+            let row = state.rows.get_mut(&(lease.destination, lease.event.seq)).expect("only what was leased is given back");
+            assert!(row.leased, "a lease is given back once");
+            row.leased = false;
+        }
+    }
+
     fn settle(&self, settlement: Settlement) -> Answer<'_, ()> {
         Box::pin(async move {
             let mut state = self.call("settle")?;

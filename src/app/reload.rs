@@ -1,0 +1,198 @@
+//! What the rules file says while the gateway runs: put in force at the start, and again after a reload, whole or not at all.
+
+use crate::{
+    admin::{Gateway, Reloading, dev_sink::DevSink},
+    config::{self, Config, ConfigError, Diagnostic, Loaded, Unset},
+    deliver::lanes::{Lane, Lanes},
+    destination::{self, Destination},
+    domain::{clock::Clock, event::Kept, name::Name, plan::Plan, rejected::Rejected},
+    metrics::{Labels, Metrics},
+    provider,
+    receive::{FrontDoor, SourceSettings},
+    store::{Store, StoreError},
+    tasks,
+};
+use std::{collections::HashMap, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use tokio::{sync::Mutex, time::timeout};
+
+use super::dev;
+
+/// How long a start or a reload waits for deliveries that are parked or taken up again; a great many go on beside the rest.
+const SERVE_WAIT: Duration = Duration::from_secs(1);
+
+/// Puts rules files in force.
+pub(super) struct Reloader {
+    file: PathBuf,
+    door: Arc<FrontDoor>,
+    lanes: Arc<Lanes>,
+    store: Arc<dyn Store>,
+    metrics: Arc<Metrics>,
+    clock: Clock,
+    dev: Option<Dev>,
+    /// One reload at a time.
+    current: Mutex<Current>,
+}
+
+/// What `serve --dev` replaces destinations by.
+pub(super) struct Dev {
+    /// Where deliveries are taken.
+    pub(super) sink: Arc<DevSink>,
+    /// The admin listener, where it is.
+    pub(super) admin: SocketAddr,
+}
+
+/// The parts that a reload compares with.
+pub(super) struct Current {
+    /// The configuration as it was read at the start: what is read only then, and does not change.
+    pub(super) at_start: Config,
+    /// The destinations in force.
+    pub(super) destinations: Destinations,
+}
+
+/// Each destination as it is called, kept while its settings stay: so its connections stay too.
+#[derive(Debug, Default)]
+pub(super) struct Destinations(HashMap<Name, (destination::Settings, Arc<dyn Destination>)>);
+
+impl Destinations {
+    /// The lanes of a configuration.
+    pub(super) fn lanes(&mut self, config: &Config) -> Vec<Lane> {
+        let mut before = std::mem::take(&mut self.0);
+        let mut lane = |said: &config::Destination| {
+            let same = before.remove(&said.name).filter(|(settings, _)| *settings == said.settings);
+            let destination = same.map_or_else(|| destination::build(&said.name, said.settings.clone()), |(_, destination)| destination);
+            self.0.insert(said.name.clone(), (said.settings.clone(), Arc::clone(&destination)));
+            Lane { name: said.name.clone(), policy: said.policy.clone(), destination }
+        };
+        config.destinations.iter().map(&mut lane).collect()
+    }
+}
+
+impl Reloader {
+    /// Over a running gateway.
+    #[expect(clippy::too_many_arguments, reason = "each is a part that it changes")]
+    pub(super) fn new(
+        file: PathBuf,
+        door: Arc<FrontDoor>,
+        lanes: Arc<Lanes>,
+        store: Arc<dyn Store>,
+        metrics: Arc<Metrics>,
+        clock: Clock,
+        dev: Option<Dev>,
+        current: Current,
+    ) -> Self {
+        Self { file, door, lanes, store, metrics, clock, dev, current: Mutex::new(current) }
+    }
+
+    /// Reads the rules file again, and takes it if nothing is wrong with it. Gives its warnings.
+    pub(super) async fn reload(&self) -> Result<Vec<Diagnostic>, ConfigError> {
+        let mut current = self.current.lock().await;
+        let unset = if self.dev.is_some() { Unset::Dev } else { Unset::Error };
+        let file = self.file.clone();
+        let read = tasks::blocking(move || config::load(&file, &|name| std::env::var(name).ok(), unset)).await;
+        let loaded = read.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
+        match loaded {
+            Ok(Loaded { config, warnings }) => {
+                for warning in &warnings {
+                    tracing::warn!("{warning}");
+                }
+                for key in read_at_start(&current.at_start, &config) {
+                    tracing::warn!(key, "it has changed in the rules file, and is read at start only: restart to take the change");
+                }
+                self.take(&mut current, config).await;
+                Ok(warnings)
+            }
+            Err(error) => {
+                self.metrics.config_refused();
+                for problem in &error.problems {
+                    tracing::error!("{problem}");
+                }
+                tracing::error!(problems = error.problems.len(), "the rules file was not taken: the rules before it stay in force");
+                Err(error)
+            }
+        }
+    }
+
+    /// Destinations first, then the rules that name them: so no event meets a destination that is not there yet. One that the
+    /// old rules still send to a destination that is gone is parked.
+    async fn take(&self, current: &mut Current, mut config: Config) {
+        let names = names(&config);
+        if let Some(dev) = &self.dev {
+            dev::replace_destinations(&mut config, dev.admin);
+            dev.sink.keep(&names);
+        }
+        self.metrics.add(&labels(&config));
+        self.lanes.replace(current.destinations.lanes(&config));
+        serve(&self.store, &self.lanes, names).await;
+        let rules = config.rules.rules.len();
+        self.door.replace(sources(&config), Arc::new(config.rules));
+        self.metrics.config_taken(rules, self.clock.now().millis() as f64 / 1000.0);
+        tracing::info!(rules, file = %self.file.display(), "the rules file was read again and is in force");
+        let door = Arc::clone(&self.door);
+        tasks::spawn(async move { door.verify_again().await });
+    }
+}
+
+impl Gateway for Reloader {
+    fn plan(&self, kept: Kept) -> Plan {
+        self.door.rules().plan(&provider::restore(kept))
+    }
+
+    fn rejected(&self, limit: usize) -> (usize, Vec<Rejected>) {
+        self.door.rejected(limit)
+    }
+
+    fn reload(&self) -> Reloading<'_> {
+        let shown = |found: Vec<Diagnostic>| found.iter().map(|one| serde_json::json!(one)).collect();
+        Box::pin(async move { self.reload().await.map(shown).map_err(|error| shown(error.problems)) })
+    }
+}
+
+/// Tells the store which destinations there are: what waits for any other is parked. Lanes are told of what waits for theirs.
+pub(super) async fn serve(store: &Arc<dyn Store>, lanes: &Arc<Lanes>, names: Vec<Name>) {
+    let (store, lanes) = (Arc::clone(store), Arc::clone(lanes));
+    let serving = tasks::spawn(async move {
+        match store.serve(names.clone()).await {
+            Ok(()) => names.iter().for_each(|name| lanes.wake(name)),
+            Err(StoreError::Closed) => {}
+            Err(error @ (StoreError::Failing(_) | StoreError::Unusable { .. })) => {
+                tracing::error!(%error, "what waits for removed destinations could not all be parked");
+            }
+        }
+    });
+    // It goes on by itself where it takes longer.
+    let _ = timeout(SERVE_WAIT, serving).await;
+}
+
+/// The destinations, in the order of the file.
+pub(super) fn names(config: &Config) -> Vec<Name> {
+    config.destinations.iter().map(|destination| destination.name.clone()).collect()
+}
+
+/// What the front door is told of the sources.
+pub(super) fn sources(config: &Config) -> Vec<(SourceSettings, provider::Settings)> {
+    config.sources.iter().map(|source| (source.receive.clone(), source.provider.clone())).collect()
+}
+
+/// The label sets that a configuration makes possible.
+pub(super) fn labels(config: &Config) -> Labels {
+    Labels {
+        sources: config.sources.iter().map(|source| source.receive.name.clone()).collect(),
+        destinations: names(config),
+        rules: config.rules.rules.iter().map(|rule| rule.name.clone()).collect(),
+    }
+}
+
+/// The keys that are read at start only, and say something else now.
+fn read_at_start(before: &Config, now: &Config) -> Vec<&'static str> {
+    let compared = [
+        ("server.listen", before.listen == now.listen),
+        ("server.admin", before.admin.listen == now.admin.listen),
+        ("server.admin_token", before.admin.token == now.admin.token),
+        ("server.admin_hosts", before.admin.hosts == now.admin.hosts),
+        ("server.drain_delay", before.drain_delay == now.drain_delay),
+        ("store.path", before.store.path == now.store.path),
+        ("store.keep", before.store.keep == now.store.keep),
+        ("store.keep_unresolved", before.store.keep_unresolved == now.store.keep_unresolved),
+    ];
+    compared.into_iter().filter(|(_, is_same)| !is_same).map(|(key, _)| key).collect()
+}
