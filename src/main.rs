@@ -12,7 +12,13 @@ fn main() -> ExitCode {
     }
 }
 
+/// A core file would have the keys in it, and so would whatever may read the memory of a process that can be dumped.
+fn keep_out_of_cores() -> std::io::Result<()> {
+    Ok(rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)?)
+}
+
 fn run(command: Command) -> anyhow::Result<cli::Exit> {
+    keep_out_of_cores()?;
     let mut builder = if matches!(command, Command::Serve(_)) { Builder::new_multi_thread() } else { Builder::new_current_thread() };
     let runtime = builder.enable_all().build()?;
     let ended = runtime.block_on(command.run());

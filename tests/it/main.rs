@@ -20,6 +20,7 @@ mod provider;
 mod quarantine;
 mod reload;
 mod route;
+mod secrets;
 mod store_contract;
 mod store_faults;
 mod store_sqlite;

@@ -1,6 +1,7 @@
 //! The gateway: the real binary, on free ports of loopback, with a rules file and a data folder of its own.
 
 use super::{
+    canary,
     sender::{self, Answer},
     until::until,
 };
@@ -153,7 +154,11 @@ impl Gateway {
     pub async fn call(&self, method: &str, path: &str, body: &[u8]) -> Answer {
         let (host, token) = (self.admin.to_string(), format!("Bearer {}", self.home.token()));
         let headers = [("host", host.as_str()), ("authorization", token.as_str()), ("content-type", "application/json")];
-        sender::exchange(self.admin, &sender::request(method, path, &headers, body)).await
+        let answer = sender::exchange(self.admin, &sender::request(method, path, &headers, body)).await;
+        if !path.starts_with("/dev/sink") {
+            canary::check(&format!("{method} {path}"), &answer.text(), sender::KEY);
+        }
+        answer
     }
 
     /// An event as the API shows it.
@@ -192,6 +197,11 @@ impl Gateway {
     /// Sends it SIGHUP.
     pub fn hang_up(&self) {
         signal(self.child.id(), Signal::HUP);
+    }
+
+    /// Makes it crash.
+    pub fn crash(&self) {
+        signal(self.child.id(), Signal::ABORT);
     }
 
     /// Ends the program that traces it; it goes on without.
@@ -241,5 +251,11 @@ impl Drop for Gateway {
     fn drop(&mut self) {
         self.child.kill().ok();
         self.child.wait().ok();
+        let is_read = self.reader.take().is_none_or(|reader| reader.join().is_ok());
+        if is_read && !std::thread::panicking() {
+            // `--dev` names its well-known key.
+            let said = self.log().into_iter().filter(|line| !line.starts_with("hookgate --dev"));
+            said.for_each(|line| canary::check("the log", &line, sender::KEY));
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! The actors of the stories: a sender, the gateway (the real binary on real sockets), and sinks.
 
+pub mod canary;
 pub mod fake_store;
 pub mod gateway;
 pub mod scripted_admin;
