@@ -9,6 +9,7 @@ pub mod head;
 pub mod id;
 pub mod json;
 pub mod name;
+pub mod path;
 pub mod plan;
 pub mod problem;
 pub mod quantity;
