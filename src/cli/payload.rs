@@ -6,10 +6,7 @@ use super::{
     exit::{UsageError, similar},
     samples::{self, SAMPLES, Sample},
 };
-use crate::{
-    domain::secret::Secret,
-    provider::{self, Scheme},
-};
+use crate::{domain::secret::Secret, provider};
 use std::path::{Path, PathBuf};
 
 const REFERENCE: &[u8] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
@@ -136,7 +133,7 @@ impl Payload {
     }
 
     fn sign(&self, bytes: &[u8], secret: &Secret) -> Result<Vec<u8>, UsageError> {
-        provider::sign(Scheme::Ottu, bytes, secret).map_err(|cause| UsageError::CannotSign { path: self.name.clone(), cause: cause.into() })
+        provider::ottu::sign(bytes, secret).map_err(|cause| UsageError::CannotSign { path: self.name.clone(), cause: cause.into() })
     }
 }
 
@@ -209,9 +206,9 @@ mod tests {
     fn a_changed_sample_is_signed_anew_with_the_right_or_with_a_wrong_key() {
         let payload = Payload::sample(samples::find("payment.paid").expect("a sample"));
         let right = payload.prepare(&sets(&["amount=11.000"]), Ids::Fresh, &Key::Right(Secret::new("k"))).expect("prepared");
-        assert_eq!(provider::sign(Scheme::Ottu, &right, &Secret::new("k")).expect("signed"), right);
+        assert_eq!(provider::ottu::sign(&right, &Secret::new("k")).expect("signed"), right);
         let wrong = payload.prepare(&[], Ids::Fresh, &Key::Wrong).expect("prepared");
-        assert_ne!(provider::sign(Scheme::Ottu, &wrong, &Secret::new("k")).expect("signed"), wrong);
+        assert_ne!(provider::ottu::sign(&wrong, &Secret::new("k")).expect("signed"), wrong);
         let signature = read(&wrong)["signature"].as_str().map(str::len);
         assert_eq!(signature, Some(64));
         let session = read(&right)["session_id"].as_str().map(|id| id.bytes().all(|byte| byte.is_ascii_hexdigit()) && id.len() == 40);

@@ -1,7 +1,7 @@
 //! `hookgate sign`: adds the provider's signature to a payload.
 
 use super::{Exit, event_file, exit::UsageError, secret_env, streams::print};
-use crate::provider::{self, Scheme};
+use crate::provider;
 use std::path::PathBuf;
 
 /// Print a payload with the provider's signature added or replaced, all else byte for byte
@@ -26,8 +26,8 @@ impl Sign {
     pub fn run(self) -> anyhow::Result<Exit> {
         let secret = secret_env::read(&self.secret_env)?;
         let payload = event_file::read(&self.event)?;
-        let signed = provider::sign(Scheme::Ottu, &payload, &secret)
-            .map_err(|cause| UsageError::CannotSign { path: self.event, cause: cause.into() })?;
+        let signed =
+            provider::ottu::sign(&payload, &secret).map_err(|cause| UsageError::CannotSign { path: self.event, cause: cause.into() })?;
         print(signed)?;
         Ok(Exit::Ok)
     }

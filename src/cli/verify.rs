@@ -1,7 +1,7 @@
 //! `hookgate verify`: whether a payload's signature holds, by the very code that the gateway runs.
 
 use super::{Exit, event_file, secret_env, streams::print};
-use crate::provider::{self, Check, Scheme, Verification};
+use crate::provider::{self, Check, Verification};
 use std::{fmt::Write, path::PathBuf};
 
 /// Say whether a payload's signature holds, and if not, why
@@ -28,7 +28,7 @@ impl Verify {
     pub fn run(self) -> anyhow::Result<Exit> {
         let secret = secret_env::read(&self.secret_env)?;
         let payload = event_file::read(&self.event)?;
-        let verification = provider::verify(Scheme::Ottu, &payload, &[secret]);
+        let verification = provider::ottu::verify(&payload, &[secret]);
         let (word, exit) = match verification.check {
             Check::Holds { .. } => ("ok", Exit::Ok),
             Check::NotAnObject { .. } | Check::NoSignature | Check::NotHexadecimal { .. } | Check::NoText | Check::Wrong { .. } => {

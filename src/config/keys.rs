@@ -27,9 +27,11 @@ pub const SERVER: Keys =
 pub const STORE: Keys = Keys { known: &["path", "keep", "keep_unresolved"], later: &[] };
 /// One of `sources`.
 pub const SOURCE: Keys = Keys {
-    known: &["provider", "path", "secret", "allow_ips", "unsigned", "provider_timeout", "hold", "dedupe", "respond"],
-    later: &["signature", "fields"],
+    known: &["provider", "path", "secret", "signature", "fields", "allow_ips", "unsigned", "provider_timeout", "hold", "dedupe", "respond"],
+    later: &[],
 };
+/// `signature` of a source.
+pub const SIGNATURE: Keys = Keys { known: &["header", "algorithm", "encoding", "prefix", "timestamp_header", "tolerance"], later: &[] };
 /// `defaults`.
 pub const DEFAULTS: Keys = Keys { known: &["timeout", "concurrency", "retry"], later: LATER_OF_DESTINATIONS };
 /// One of `destinations`.

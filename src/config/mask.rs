@@ -1,6 +1,7 @@
 //! Which parts of the file are never shown: values under secret keys, a url's user-info and query.
 
 use super::{
+    keys,
     problem::closest,
     tree::{Entry, Kind, Node, Style},
 };
@@ -53,6 +54,8 @@ pub fn of_text(text: &str) -> Vec<Range<usize>> {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
     Settings,
+    /// How a source's sender signs: which header, not what is in it.
+    Signature,
     Destinations,
     Rules,
 }
@@ -70,7 +73,7 @@ impl Masks<'_> {
                 (Kind::Mapping(inner), _) => inner.iter().for_each(|inner| self.entry(&inner.key, &inner.value, place)),
                 (Kind::Scalar(..), Place::Destinations) => self.urls(&entry.value),
                 // Where a source should be there is most likely its key.
-                (Kind::Scalar(..) | Kind::Sequence(_), Place::Settings) => self.hide(&entry.value),
+                (Kind::Scalar(..) | Kind::Sequence(_), Place::Settings | Place::Signature) => self.hide(&entry.value),
                 (Kind::Scalar(..) | Kind::Sequence(_), Place::Destinations | Place::Rules) => self.entry(&entry.key, &entry.value, place),
             }
             self.hide_within(&entry.key, place);
@@ -82,6 +85,7 @@ impl Masks<'_> {
         if is_secret(name, place) {
             return self.hide(value);
         }
+        let place = if name == "signature" && place == Place::Settings { Place::Signature } else { place };
         match &value.kind {
             Kind::Mapping(entries) => entries.iter().for_each(|entry| self.entry(&entry.key, &entry.value, place)),
             Kind::Sequence(items) => items.iter().for_each(|item| self.entry(key, item, place)),
@@ -143,7 +147,11 @@ fn is_secret(key: &str, place: Place) -> bool {
         let lower = key.to_lowercase();
         SECRET_WORDS.iter().any(|word| lower.contains(word)) || closest(&lower, SECRET_KEYS).is_some()
     };
-    SECRET_KEYS.contains(&key) || (place != Place::Rules && is_like())
+    match place {
+        Place::Settings | Place::Destinations => SECRET_KEYS.contains(&key) || is_like(),
+        Place::Signature => !keys::SIGNATURE.known.contains(&key) && is_like(),
+        Place::Rules => SECRET_KEYS.contains(&key),
+    }
 }
 
 fn parts_of_urls(text: &str) -> Vec<Range<usize>> {

@@ -8,6 +8,7 @@ mod keys;
 mod lints;
 mod mask;
 mod problem;
+mod providers;
 mod raw;
 mod retry;
 mod rules;
@@ -142,7 +143,7 @@ fn check(raw: &Raw<'_>, checks: &mut Checks<'_>) -> Config {
     let store = server::store(&raw.store, checks);
     let (sources, answers) = sources::sources(&raw.sources, checks);
     let destinations = destinations::destinations(&raw.destinations, &raw.defaults, checks);
-    let rules = rules::rules(&raw.rules, &known, checks);
+    let rules = rules::rules(&raw.rules, &known, &sources, checks);
     let unmatched = rules::unmatched(raw.unmatched, &known, checks);
     Config {
         listen: server.listen,

@@ -43,6 +43,12 @@ pub struct Source<'t> {
     pub provider: Option<Scalar<'t>>,
     pub path: Option<Scalar<'t>>,
     pub secret: Option<Scalars<'t>>,
+    pub signature: Option<Signature<'t>>,
+    /// Where that key is, be its value right or wrong.
+    pub signature_at: Option<Span>,
+    pub fields: Vec<(Scalar<'t>, Scalar<'t>)>,
+    /// Where that key is, be its value right or wrong.
+    pub fields_at: Option<Span>,
     pub allow_ips: Option<Scalars<'t>>,
     /// Where that key is, be its value right or wrong.
     pub allow_ips_at: Option<Span>,
@@ -51,6 +57,16 @@ pub struct Source<'t> {
     pub hold: Option<Scalar<'t>>,
     pub dedupe: Option<Scalar<'t>>,
     pub respond: Option<Scalar<'t>>,
+}
+
+/// `signature` of a source.
+pub struct Signature<'t> {
+    pub header: Option<Scalar<'t>>,
+    pub algorithm: Option<Scalar<'t>>,
+    pub encoding: Option<Scalar<'t>>,
+    pub prefix: Option<Scalar<'t>>,
+    pub timestamp_header: Option<Scalar<'t>>,
+    pub tolerance: Option<Scalar<'t>>,
 }
 
 /// `defaults`.
@@ -224,6 +240,10 @@ fn source<'t>(name: Scalar<'t>, of: &str, node: &'t Node, problems: &mut Problem
         provider: fields.scalar("provider", problems),
         path: fields.scalar("path", problems),
         secret: fields.one_or_more("secret", problems),
+        signature: signature(&fields, problems),
+        signature_at: fields.entry("signature").map(|entry| entry.key.span),
+        fields: pairs(&fields, "fields", "the field", problems),
+        fields_at: fields.entry("fields").map(|entry| entry.key.span),
         allow_ips: fields.list("allow_ips", problems),
         allow_ips_at: fields.entry("allow_ips").map(|entry| entry.key.span),
         unsigned: fields.scalar("unsigned", problems),
@@ -231,6 +251,21 @@ fn source<'t>(name: Scalar<'t>, of: &str, node: &'t Node, problems: &mut Problem
         hold: fields.scalar("hold", problems),
         dedupe: fields.scalar("dedupe", problems),
         respond: fields.scalar("respond", problems),
+    })
+}
+
+fn signature<'t>(source: &Fields<'t>, problems: &mut Problems) -> Option<Signature<'t>> {
+    let entry = source.entry("signature")?;
+    let of = format!("`signature` of {}", source.of);
+    let fields = Fields::read(of, entry.key.span, &entry.value, &keys::SIGNATURE, problems)?;
+    fields.require("header", problems);
+    Some(Signature {
+        header: fields.scalar("header", problems),
+        algorithm: fields.scalar("algorithm", problems),
+        encoding: fields.scalar("encoding", problems),
+        prefix: fields.scalar("prefix", problems),
+        timestamp_header: fields.scalar("timestamp_header", problems),
+        tolerance: fields.scalar("tolerance", problems),
     })
 }
 
@@ -264,19 +299,20 @@ fn destination<'t>(name: Scalar<'t>, of: &str, node: &'t Node, problems: &mut Pr
         success: fields.list("success", problems),
         give_up_on: fields.list("give_up_on", problems),
         concurrency: fields.scalar("concurrency", problems),
-        headers: headers(&fields, problems),
+        headers: pairs(&fields, "headers", "the header", problems),
         paused: fields.scalar("paused", problems),
     })
 }
 
-fn headers<'t>(fields: &Fields<'t>, problems: &mut Problems) -> Vec<(Scalar<'t>, Scalar<'t>)> {
-    let Some(entry) = fields.entry("headers") else { return Vec::new() };
-    let of = format!("`headers` of {}", fields.of);
+/// A mapping from names of the user's to single values.
+fn pairs<'t>(fields: &Fields<'t>, key: &str, what: &str, problems: &mut Problems) -> Vec<(Scalar<'t>, Scalar<'t>)> {
+    let Some(entry) = fields.entry(key) else { return Vec::new() };
+    let of = format!("`{key}` of {}", fields.of);
     let entries = mapping(&of, entry.key.span, &entry.value, problems).unwrap_or_default();
     let pair = |entry: &'t Entry| {
         let name = entry.key.scalar()?;
         // A name without a value may be a value without its name, so it is not shown.
-        let what = if entry.value.is_null() { "each header".to_owned() } else { format!("the header {}", quote(name.text)) };
+        let what = if entry.value.is_null() { what.replace("the ", "each ") } else { format!("{what} {}", quote(name.text)) };
         Some((name, single(&format!("{what} of {}", fields.of), &entry.value, problems)?))
     };
     entries.iter().filter_map(pair).collect()

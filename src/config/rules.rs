@@ -1,6 +1,7 @@
 //! Checks `rules` and `unmatched`.
 
 use super::{
+    Source,
     diagnostics::Code,
     interpolate::Value,
     problem::Problem,
@@ -13,7 +14,8 @@ use super::{
 };
 use crate::{
     domain::name::Name,
-    route::{Action, Rule},
+    provider::Scheme,
+    route::{Action, Rule, condition::Condition},
 };
 use std::collections::{HashMap, HashSet};
 
@@ -39,7 +41,7 @@ impl<'t> Known<'t> {
 }
 
 /// Checks all rules.
-pub fn rules(raw: &[raw::Rule<'_>], known: &Known<'_>, checks: &mut Checks<'_>) -> Vec<Rule> {
+pub fn rules(raw: &[raw::Rule<'_>], known: &Known<'_>, sources: &[Source], checks: &mut Checks<'_>) -> Vec<Rule> {
     let mut names: HashMap<&str, Position> = HashMap::new();
     let mut rules = Vec::with_capacity(raw.len());
     for (index, raw) in raw.iter().enumerate() {
@@ -56,7 +58,7 @@ pub fn rules(raw: &[raw::Rule<'_>], known: &Known<'_>, checks: &mut Checks<'_>) 
                 }
             }
         }
-        rules.push(rule(raw, &of, known, checks));
+        rules.push(rule(raw, &of, known, sources, checks));
     }
     rules
 }
@@ -73,18 +75,32 @@ pub fn unmatched(raw: Option<Scalar<'_>>, known: &Known<'_>, checks: &mut Checks
     Some(Name::unchecked(scalar.text))
 }
 
-fn rule(raw: &raw::Rule<'_>, of: &str, known: &Known<'_>, checks: &mut Checks<'_>) -> Rule {
+fn rule(raw: &raw::Rule<'_>, of: &str, known: &Known<'_>, sources: &[Source], checks: &mut Checks<'_>) -> Rule {
     let when = raw.when.map(|entry| {
         let mut when = When { of, sources: &known.sources, problems: &mut checks.problems };
         when.condition(&entry.value, entry.key.span, "`when`")
     });
+    let respond = raw.respond.and_then(|scalar| respond(&Value::literal(scalar), of, when.as_ref(), sources, checks));
     Rule {
         name: Name::unchecked(raw.name.map_or("", |name| name.text)),
+        respond,
         when,
         action: action(raw, of, known, checks),
         stop: switch(raw.stop, "stop", of, checks),
-        respond: raw.respond.and_then(|scalar| answer(&Value::literal(scalar), of, checks)),
     }
+}
+
+/// An answer that every source which the rule can match takes for a yes.
+fn respond(value: &Value<'_>, of: &str, when: Option<&Condition>, sources: &[Source], checks: &mut Checks<'_>) -> Option<u16> {
+    let matched: Vec<_> = sources.iter().filter(|source| when.is_none_or(|when| when.can_hold(&source.receive.name))).collect();
+    let strictest = matched.iter().min_by_key(|source| source.provider.scheme.answers().count());
+    let scheme = strictest.map_or(&Scheme::Ottu, |source| &source.provider.scheme);
+    let is_for_others = sources.iter().any(|source| source.provider.scheme.answers().count() > scheme.answers().count());
+    let hint = strictest.filter(|_| is_for_others).map(|source| {
+        let name = quote(&source.receive.name);
+        format!("the rule can answer the source {name}, to which anything else is a failure; for others alone, put `from` under `when`")
+    });
+    answer(value, of, scheme, hint, checks)
 }
 
 fn action(raw: &raw::Rule<'_>, of: &str, known: &Known<'_>, checks: &mut Checks<'_>) -> Action {

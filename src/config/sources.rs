@@ -4,15 +4,17 @@ use super::{
     Source,
     diagnostics::Code,
     interpolate::{Origin, Purpose, Value},
-    keys::not_yet,
-    lints, raw,
+    lints, providers, raw,
     text::quote,
     tree::Scalar,
     values::Checks,
 };
 use crate::{
     domain::{name::Name, secret::Secret},
-    provider::{self, Scheme, Unsigned},
+    provider::{
+        self, Scheme, Unsigned,
+        standard_webhooks::{self, KeyError},
+    },
     receive::{Network, SourceSettings},
 };
 use std::{
@@ -27,6 +29,8 @@ const HOLD: Duration = Duration::from_secs(60);
 const DEDUPE: Duration = Duration::from_secs(3_600);
 const LONGEST_DEDUPE: Duration = Duration::from_secs(365 * 86_400);
 const ANSWER: u16 = 200;
+/// `test-hmac-key` as a secret of Standard Webhooks.
+const DEV_SECRET: &str = "whsec_dGVzdC1obWFjLWtleQ==";
 
 /// Checks all sources; with the answer of each.
 pub fn sources(raw: &[raw::Source<'_>], checks: &mut Checks<'_>) -> (Vec<Source>, HashMap<Name, u16>) {
@@ -36,9 +40,10 @@ pub fn sources(raw: &[raw::Source<'_>], checks: &mut Checks<'_>) -> (Vec<Source>
     for raw in raw {
         let of = format!("source {}", quote(raw.name.text));
         let name = name(raw.name, &of, checks);
-        let answer = checks.setting(raw.respond).and_then(|value| answer(&value, &of, checks));
+        let scheme = providers::scheme(raw, &of, checks);
+        let answer = checks.setting(raw.respond).and_then(|value| answer(&value, &of, &scheme, None, checks));
         answers.insert(name.clone(), answer.unwrap_or(ANSWER));
-        sources.push(source(raw, name, &of, &mut paths, checks));
+        sources.push(source(raw, name, scheme, &of, &mut paths, checks));
     }
     (sources, answers)
 }
@@ -51,26 +56,22 @@ pub fn name(scalar: Scalar<'_>, of: &str, checks: &mut Checks<'_>) -> Name {
     })
 }
 
-/// An answer to the provider.
-pub fn answer(value: &Value<'_>, of: &str, checks: &mut Checks<'_>) -> Option<u16> {
+/// An answer to a sender of that scheme; `hint` where more has to be said than what is wanted.
+pub fn answer(value: &Value<'_>, of: &str, scheme: &Scheme, hint: Option<String>, checks: &mut Checks<'_>) -> Option<u16> {
     let is_quoted = value.origin == Origin::Written(super::tree::Style::Quoted);
-    let found = [200_u16, 201].into_iter().find(|code| !is_quoted && code.to_string() == value.text);
+    let found = scheme.answers().find(|code| !is_quoted && code.to_string() == value.text);
     if found.is_none() {
-        let hint =
-            if is_quoted { "write it without quotes" } else { "to ottu anything else is a failure, and it never sends the event again" };
-        checks.wrong(value, &format!("`respond` of {of}"), "200 or 201", Some(hint.to_owned()));
+        let (wanted, why) = match scheme {
+            Scheme::Ottu => ("200 or 201", Some("to ottu anything else is a failure, and it never sends the event again")),
+            Scheme::StandardWebhooks(_) | Scheme::Hmac(..) => ("a code from 200 to 299", None),
+        };
+        let quoted = is_quoted.then(|| "write it without quotes".to_owned());
+        checks.wrong(value, &format!("`respond` of {of}"), wanted, quoted.or(hint).or(why.map(str::to_owned)));
     }
     found
 }
 
-fn source(raw: &raw::Source<'_>, name: Name, of: &str, paths: &mut HashSet<String>, checks: &mut Checks<'_>) -> Source {
-    if let Some(value) = checks.setting(raw.provider) {
-        if matches!(&*value.text, "standard-webhooks" | "hmac") {
-            checks.problems.push(not_yet(value.span, &format!("the provider `{}` ({of})", value.text)));
-        } else {
-            checks.word(&value, &format!("`provider` of {of}"), &[("ottu", Scheme::Ottu)]);
-        }
-    }
+fn source(raw: &raw::Source<'_>, name: Name, scheme: Scheme, of: &str, paths: &mut HashSet<String>, checks: &mut Checks<'_>) -> Source {
     let path = path(raw, &name, of, paths, checks);
     let allow_ips = networks(raw, of, checks);
     let unsigned = unsigned(raw, of, checks);
@@ -83,10 +84,10 @@ fn source(raw: &raw::Source<'_>, name: Name, of: &str, paths: &mut HashSet<Strin
     let dedupe = time(raw.dedupe, "dedupe", LONGEST_DEDUPE).unwrap_or(DEDUPE);
     let place = raw.hold.or(raw.provider_timeout).map_or(raw.name.span, |scalar| scalar.span);
     lints::hold_too_short(hold, provider_timeout, of, place, &mut checks.problems);
-    let (secrets, keys) = secrets(raw, of, checks);
+    let (secrets, keys) = secrets(raw, &scheme, of, checks);
     Source {
         receive: SourceSettings { name, path, allow_ips, provider_timeout, hold, dedupe, keys: keys.into() },
-        provider: provider::Settings { scheme: Scheme::Ottu, secrets, unsigned },
+        provider: provider::Settings { scheme, secrets, unsigned },
     }
 }
 
@@ -146,7 +147,7 @@ fn unsigned(raw: &raw::Source<'_>, of: &str, checks: &mut Checks<'_>) -> Unsigne
 }
 
 /// The keys, and how the file writes each.
-fn secrets(raw: &raw::Source<'_>, of: &str, checks: &mut Checks<'_>) -> (Vec<Secret>, Vec<String>) {
+fn secrets(raw: &raw::Source<'_>, scheme: &Scheme, of: &str, checks: &mut Checks<'_>) -> (Vec<Secret>, Vec<String>) {
     let Some(scalars) = &raw.secret else { return Default::default() };
     if scalars.is_empty() || scalars.len() > 3 {
         let at = scalars.first().map_or(raw.name.span, |scalar| scalar.span);
@@ -169,6 +170,13 @@ fn secrets(raw: &raw::Source<'_>, of: &str, checks: &mut Checks<'_>) -> (Vec<Sec
                 message,
                 Some("set it to the key as the provider shows it, without blanks and line breaks".to_owned()),
             );
+        } else if let Some(error) = misshapen(&value, scheme) {
+            let hint = "set it to the secret as the sender shows it: `whsec_` and base64, such as `whsec_dGVzdC1obWFjLWtleQ==`";
+            checks.say(&value, Code::WeakSecret, format!("a key of {of} {error}"), Some(hint.to_owned()));
+            // What stands in for a variable that is not set is no such secret.
+            if value.origin == Origin::Unset && secrets.is_empty() {
+                secrets.push(Secret::new(DEV_SECRET));
+            }
         } else if !secrets.iter().any(|known| known.expose() == key) {
             secrets.push(Secret::new(key));
             names.push(value.reference().unwrap_or("***").to_owned());
@@ -177,4 +185,12 @@ fn secrets(raw: &raw::Source<'_>, of: &str, checks: &mut Checks<'_>) -> (Vec<Sec
         }
     }
     (secrets, names)
+}
+
+/// Why a text is no key of that scheme.
+fn misshapen(value: &Value<'_>, scheme: &Scheme) -> Option<KeyError> {
+    match scheme {
+        Scheme::Ottu | Scheme::Hmac(..) => None,
+        Scheme::StandardWebhooks(_) => standard_webhooks::key(&Secret::new(&*value.text)).err(),
+    }
 }

@@ -3,7 +3,8 @@
 use sha2::{Digest, Sha256};
 use std::{fmt, str::FromStr};
 
-/// 64 bits of SHA-256(signature), then 64 bits of SHA-256(body). Both halves are of the body where there is no signature.
+/// 64 bits of SHA-256 of what identifies the event in its signature, then 64 bits of SHA-256(body). Both halves are of the
+/// body where there is no signature.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EventId(u128);
 
@@ -19,6 +20,13 @@ impl EventId {
     /// Of a signed event: the signature in the lower-case form in which it was verified, and the bytes received.
     pub fn signed(signature: &[u8], body: &[u8]) -> Self {
         Self::from_halves(half(signature), half(body))
+    }
+
+    /// Of an event whose signature changes when it is sent again: what identifies it instead, such as an id of the sender's,
+    /// and the bytes received. Senders choose such ids without knowing of each other, so it is one only with its source.
+    pub fn named(source: &str, identity: &[u8], body: &[u8]) -> Self {
+        let digest = Sha256::new().chain_update(source).chain_update([0]).chain_update(identity).finalize();
+        Self::from_halves(first(&digest), half(body))
     }
 
     /// Of an event without a signature.
@@ -44,7 +52,10 @@ impl EventId {
 }
 
 fn half(bytes: &[u8]) -> u64 {
-    let digest = Sha256::digest(bytes);
+    first(&Sha256::digest(bytes))
+}
+
+fn first(digest: &[u8]) -> u64 {
     u64::from_be_bytes(digest[..8].try_into().expect("SHA-256 gives 32 bytes"))
 }
 
@@ -101,6 +112,23 @@ mod tests {
         assert_ne!(id, EventId::signed(b"aa", b"other"));
         let unsigned = EventId::unsigned(b"body");
         assert_eq!(unsigned.signature_half(), unsigned.body_half());
+    }
+
+    #[test]
+    fn what_a_sender_calls_its_event_is_one_event_only_at_one_source() {
+        let id = EventId::named("billing", b"msg_1", b"body");
+        assert_eq!(id, EventId::named("billing", b"msg_1", b"body"));
+        assert_eq!(id.signature_half(), EventId::named("billing", b"msg_1", b"other").signature_half());
+        for other in [
+            EventId::named("billing", b"msg_2", b"body"),
+            EventId::named("shop", b"msg_1", b"body"),
+            EventId::named("billingm", b"sg_1", b"body"),
+            EventId::signed(b"msg_1", b"body"),
+            EventId::unsigned(b"body"),
+            EventId::named("billing", b"body", b"body"),
+        ] {
+            assert_ne!(id.signature_half(), other.signature_half());
+        }
     }
 
     #[test]

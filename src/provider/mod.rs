@@ -1,18 +1,28 @@
-//! CATALOG, who sends: signature schemes and payload schemas. One file per provider.
+//! CATALOG, who sends: signature schemes and payload schemas. One file per provider; docs/providers.md says how to add one.
 //! `open` is the only maker of an `Event`: verify, then parse.
 
 use crate::domain::{
     event::{Event, Fields, Flags, Kept, Verdict},
     json::Document,
     name::Name,
+    quantity::show_duration,
     received::Received,
     secret::Secret,
 };
+use http::HeaderName;
+use std::{borrow::Cow, ops::RangeInclusive, time::Duration};
 
-mod ottu;
+pub mod hmac;
+pub mod ottu;
+pub mod standard_webhooks;
+
+mod headers;
+mod mapped;
 mod signature;
 mod verification;
 
+pub use mapped::Mapping;
+pub use signature::{Algorithm, Encoding};
 pub use verification::{Check, Verification};
 
 /// A signature scheme and a payload schema.
@@ -38,15 +48,19 @@ pub struct Settings {
     pub scheme: Scheme,
     /// The keys in force, 1 to 3.
     pub secrets: Vec<Secret>,
-    /// What is done with an event that has no signature.
+    /// What is done with an event of Ottu that has no signature; from other providers there is none.
     pub unsigned: Unsigned,
 }
 
-/// The schemes there are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// The schemes there are, with what their payloads and signatures need to be told.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scheme {
     /// Ottu's payments and operations.
     Ottu,
+    /// Standard Webhooks 1.0.
+    StandardWebhooks(Mapping),
+    /// An HMAC of the body in a header.
+    Hmac(hmac::Form, Mapping),
 }
 
 /// What is done with an event that has no `signature` field at all.
@@ -62,7 +76,7 @@ pub enum Unsigned {
 }
 
 /// Why a request gives no event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OpenError {
     /// Neither a JSON object nor anything that the signed fields can be read from: 400.
     #[error("the body is not a JSON object")]
@@ -73,17 +87,58 @@ pub enum OpenError {
 }
 
 /// What is wrong with a signature. Told to operators, never to the sender.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureError {
     /// No such field, and the source does not take unsigned events of this kind.
-    #[error("there is no signature")]
+    #[error("there is no field `signature`")]
     Missing,
     /// Not 64 hexadecimal characters.
-    #[error("the signature is not 64 hexadecimal characters")]
+    #[error("`signature` is not 64 hexadecimal characters")]
     Malformed,
     /// Right form, wrong under every current key.
-    #[error("the signature is wrong under every key of the source")]
+    #[error("`signature` is wrong under every key of the source")]
     Wrong,
+    /// Of a signature that is not in the payload.
+    #[error("`{name}` {fault}")]
+    Header {
+        /// The header concerned.
+        name: HeaderName,
+        /// What is wrong with it.
+        fault: HeaderFault,
+    },
+}
+
+/// What is wrong with a header that is part of a signature.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HeaderFault {
+    /// There is none.
+    #[error("is not there")]
+    Missing,
+    /// There are several, of which one would have to be believed.
+    #[error("is there more than once")]
+    Repeated,
+    /// It has not the form that is wanted.
+    #[error("is not {0}")]
+    Malformed(Cow<'static, str>),
+    /// Right form, wrong under every current key.
+    #[error("is wrong under every key of the source")]
+    Wrong,
+    /// Its time, which is signed, is too long ago: somebody sends an old request again, or a clock is wrong.
+    #[error("is {} before the request came, which is more than {}", show_duration(*.by), show_duration(*.tolerance))]
+    Stale {
+        /// How long before the request came.
+        by: Duration,
+        /// How long is allowed.
+        tolerance: Duration,
+    },
+    /// Its time, which is signed, is still to come: a clock is wrong.
+    #[error("is {} after the request came, which is more than {}", show_duration(*.by), show_duration(*.tolerance))]
+    Ahead {
+        /// How long after the request came.
+        by: Duration,
+        /// How long is allowed.
+        tolerance: Duration,
+    },
 }
 
 /// Why a payload cannot be signed.
@@ -108,17 +163,31 @@ pub struct Vocabulary {
     pub operations: &'static [&'static str],
 }
 
-/// The words of a scheme.
-pub fn vocabulary(scheme: Scheme) -> &'static Vocabulary {
-    match scheme {
-        Scheme::Ottu => &ottu::VOCABULARY,
+impl Scheme {
+    /// The codes that tell the sender that its event was taken.
+    pub fn answers(&self) -> RangeInclusive<u16> {
+        match self {
+            Self::Ottu => 200..=201,
+            Self::StandardWebhooks(_) | Self::Hmac(..) => 200..=299,
+        }
+    }
+
+    /// The words that its senders are known to use.
+    pub fn vocabulary(&self) -> &'static Vocabulary {
+        match self {
+            Self::Ottu => &ottu::VOCABULARY,
+            Self::StandardWebhooks(_) | Self::Hmac(..) => &Vocabulary { states: &[], results: &[], operations: &[] },
+        }
     }
 }
 
 /// The provider of a source.
 pub fn build(source: &Name, settings: &Settings) -> Box<dyn Provider> {
-    match settings.scheme {
-        Scheme::Ottu => Box::new(ottu::Ottu::new(source.clone(), settings)),
+    let (source, secrets) = (source.clone(), &settings.secrets);
+    match &settings.scheme {
+        Scheme::Ottu => Box::new(ottu::Ottu::new(source, settings)),
+        Scheme::StandardWebhooks(mapping) => Box::new(standard_webhooks::StandardWebhooks::new(source, secrets, mapping.clone())),
+        Scheme::Hmac(form, mapping) => Box::new(hmac::Hmac::new(source, secrets, form.clone(), mapping.clone())),
     }
 }
 
@@ -133,21 +202,4 @@ pub fn restore(kept: Kept) -> Event {
 pub fn late(event: Event) -> Event {
     let flags = event.flags.with(Flags::LATE);
     Event { flags, ..event }
-}
-
-/// The payload with a signature of that scheme added or replaced; all else stays byte for byte.
-///
-/// # Errors
-/// There is nothing to sign; see [`SignError`].
-pub fn sign(scheme: Scheme, payload: &[u8], secret: &Secret) -> Result<Vec<u8>, SignError> {
-    match scheme {
-        Scheme::Ottu => ottu::sign(payload, secret),
-    }
-}
-
-/// Says whether and why a payload's signature holds.
-pub fn verify(scheme: Scheme, payload: &[u8], secrets: &[Secret]) -> Verification {
-    match scheme {
-        Scheme::Ottu => ottu::verify(payload, secrets),
-    }
 }

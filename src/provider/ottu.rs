@@ -24,7 +24,7 @@ mod tests;
 
 use fields::Top;
 
-pub(super) use sign::{sign, verify};
+pub use sign::{sign, verify};
 
 /// The states, results and operations that the provider documents, in its schema or its prose, and those of older installations.
 pub(super) const VOCABULARY: Vocabulary = Vocabulary {
@@ -56,7 +56,7 @@ pub(super) const VOCABULARY: Vocabulary = Vocabulary {
 
 /// A source of Ottu's webhooks.
 #[derive(Debug)]
-pub struct Ottu {
+pub(super) struct Ottu {
     source: Name,
     keys: Keys,
     unsigned: Unsigned,
@@ -72,7 +72,7 @@ struct Checked {
 
 impl Ottu {
     /// With its keys.
-    pub fn new(source: Name, settings: &Settings) -> Self {
+    pub(super) fn new(source: Name, settings: &Settings) -> Self {
         Self { source, keys: Keys::new(&settings.secrets), unsigned: settings.unsigned }
     }
 
@@ -84,7 +84,7 @@ impl Ottu {
         };
         let text = signature.text();
         let signature = text.as_deref().and_then(Signature::parse).ok_or(OpenError::Signature(SignatureError::Malformed))?;
-        let holds = top.message().is_some_and(|message| self.keys.verify(&message, signature));
+        let holds = top.message().is_some_and(|message| self.keys.verify(&[&message], &[signature]));
         if !holds {
             return Err(OpenError::Signature(SignatureError::Wrong));
         }

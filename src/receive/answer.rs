@@ -47,11 +47,15 @@ impl Answer {
 
     /// The HTTP response.
     pub fn into_response(self) -> Response<Full<Bytes>> {
-        let mut response = Response::new(Full::new(self.body));
-        *response.status_mut() =
-            StatusCode::from_u16(self.code).expect("codes are 200 to 599: rules allow no others, and ours are constants");
+        let status = StatusCode::from_u16(self.code).expect("codes are 200 to 599: rules allow no others, and ours are constants");
+        // These two say that nothing follows.
+        let has_body = !matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT);
+        let mut response = Response::new(Full::new(if has_body { self.body } else { Bytes::new() }));
+        *response.status_mut() = status;
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.content_type));
+        if has_body {
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.content_type));
+        }
         if let Some(method) = self.allow {
             headers.insert(header::ALLOW, HeaderValue::from_static(method));
         }

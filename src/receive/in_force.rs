@@ -39,7 +39,7 @@ impl InForce {
     /// With the metrics of each source, which must be there.
     pub(super) fn new(sources: Vec<(SourceSettings, provider::Settings)>, rules: Arc<Rules>, metrics: &Metrics) -> Self {
         let source = |(settings, provider): (SourceSettings, provider::Settings)| {
-            let vocabulary = provider::vocabulary(provider.scheme);
+            let vocabulary = provider.scheme.vocabulary();
             let provider: Arc<dyn Provider> = provider::build(&settings.name, &provider).into();
             let judge = Arc::new(OfProvider(Arc::clone(&provider)));
             let metrics = metrics.source(&settings.name);

@@ -1,8 +1,9 @@
 //! What has to hold of an event.
 
 use super::field::{Field, Found};
-use crate::domain::event::Event;
+use crate::domain::event::{Event, Normal};
 use regex::{Regex, RegexBuilder};
+use std::borrow::Cow;
 
 pub use super::pattern::Pattern;
 pub use crate::domain::decimal::Decimal;
@@ -58,6 +59,30 @@ impl Condition {
             }
         }
     }
+
+    /// Whether it can hold of some event of that source, as far as `from` tells.
+    pub fn can_hold(&self, source: &str) -> bool {
+        self.of_source(source) != Some(false)
+    }
+
+    /// What the source alone decides; `None`: it depends on the event.
+    fn of_source(&self, source: &str) -> Option<bool> {
+        let all_of = |conditions: &[Self], decisive: bool| {
+            let found: Vec<_> = conditions.iter().map(|condition| condition.of_source(source)).collect();
+            let is_undecided = found.contains(&None) && !found.contains(&Some(decisive));
+            (!is_undecided).then(|| found.contains(&Some(decisive)) == decisive)
+        };
+        match self {
+            Self::All(conditions) => all_of(conditions, false),
+            Self::Any(conditions) => all_of(conditions, true),
+            Self::Not(condition) => condition.of_source(source).map(|holds| !holds),
+            Self::Field(Field::Normal(Normal::From), tests) => {
+                let found = Found::Text(Cow::Borrowed(source));
+                Some(tests.iter().all(|test| test.holds(&found)))
+            }
+            Self::Field(Field::Normal(_) | Field::Path(_), _) => None,
+        }
+    }
 }
 
 impl Test {
@@ -97,4 +122,47 @@ pub fn whole_value(pattern: &str) -> Result<Regex, regex::Error> {
     let build = |pattern: &str| RegexBuilder::new(pattern).size_limit(1 << 20).build();
     build(pattern)?;
     build(&format!(r"\A(?:{pattern})\z"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn field(name: &str, test: Test) -> Condition {
+        Condition::Field(Field::parse(name).expect(name), vec![test])
+    }
+
+    fn from(pattern: &str) -> Condition {
+        field("from", Test::Equals(vec![Pattern::parse(pattern)]))
+    }
+
+    fn not(condition: Condition) -> Condition {
+        Condition::Not(Box::new(condition))
+    }
+
+    #[test]
+    fn a_condition_can_hold_of_a_source_unless_from_rules_it_out() {
+        let state = || field("state", Test::Equals(vec![Pattern::parse("paid")]));
+        for (condition, of_shop, of_test) in [
+            (state(), true, true),
+            (not(state()), true, true),
+            (from("shop"), true, false),
+            (from("*"), true, true),
+            (not(from("shop")), false, true),
+            (field("from", Test::NotEquals(vec![Pattern::parse("sh*")])), false, true),
+            (field("from", Test::Exists(false)), false, false),
+            (field("body.from", Test::Equals(vec![Pattern::parse("test")])), true, true),
+            (Condition::All(vec![]), true, true),
+            (Condition::Any(vec![]), false, false),
+            (Condition::All(vec![state(), from("shop")]), true, false),
+            (Condition::Any(vec![state(), from("shop")]), true, true),
+            (Condition::Any(vec![from("test"), from("shop")]), true, true),
+            (Condition::Any(vec![from("test"), from("other")]), false, true),
+            (not(Condition::All(vec![state(), from("shop")])), true, true),
+            (not(Condition::Any(vec![state(), from("shop")])), false, true),
+            (Condition::All(vec![not(from("shop")), not(from("test"))]), false, false),
+        ] {
+            assert_eq!((condition.can_hold("shop"), condition.can_hold("test")), (of_shop, of_test), "{condition:?}");
+        }
+    }
 }

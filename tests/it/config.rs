@@ -3,8 +3,11 @@
 use hookgate::{
     config::{Code, Config, ConfigError, Loaded, Unset, load},
     deliver::retry::{Jitter, Retry},
-    domain::quantity::duration,
-    provider::{Scheme, Unsigned},
+    domain::{event::Normal, path::Path as Place, quantity::duration},
+    provider::{
+        Algorithm, Encoding, Mapping, Scheme, Unsigned,
+        hmac::{Form, SignedTime},
+    },
     route::Action,
 };
 use std::{
@@ -136,7 +139,7 @@ fn what_a_file_does_not_say_is_as_documented() {
     assert_eq!((&*source.receive.name, source.receive.path.as_str()), ("ottu", "/webhooks/ottu"));
     assert!(source.receive.allow_ips.is_empty());
     assert_eq!((Ok(source.receive.provider_timeout), Ok(source.receive.hold)), (duration("15s"), duration("60s")));
-    assert_eq!((source.provider.scheme, source.provider.unsigned), (Scheme::Ottu, Unsigned::Reject));
+    assert_eq!((&source.provider.scheme, source.provider.unsigned), (&Scheme::Ottu, Unsigned::Reject));
     assert_eq!(config.rules.answers.get("ottu"), Some(&200));
     assert_eq!(config.rules.unmatched, None);
     let destination = &config.destinations[0];
@@ -234,6 +237,56 @@ unmatched: orders
 }
 
 #[test]
+fn what_a_source_says_of_its_sender_reaches_the_provider() {
+    let config = good(
+        r#"
+version: 1
+sources:
+  billing:
+    provider: hmac
+    secret: ["${OTTU_HMAC_KEY}"]
+    signature: { header: X-Sign, algorithm: sha512, encoding: base64, prefix: "v1 ", timestamp_header: "x-${SECONDS}", tolerance: 90s }
+    fields: { state: data.status, amount: body.lines.0."net.amount" }
+    respond: 299
+    dedupe: 2h
+  plain: { provider: hmac, secret: k, signature: { header: x-sign } }
+  timed: { provider: hmac, secret: k, signature: { header: x-sign, timestamp_header: x-time } }
+  news: { provider: standard-webhooks, secret: whsec_aGlkZGVuLWtleQ==, fields: { operation: type }, allow_ips: [10.0.0.0/8] }
+destinations: { orders: http://orders }
+rules:
+  - { name: others, when: { from: [billing, plain] }, to: orders, respond: 204 }
+"#,
+    );
+    let schemes: Vec<_> = config.sources.iter().map(|source| source.provider.scheme.clone()).collect();
+    let mapping = |fields: &[(Normal, &str)]| {
+        let mut mapping = Mapping::default();
+        fields.iter().for_each(|(name, path)| mapping.insert(*name, Place::parse(path).expect(path)));
+        mapping
+    };
+    let form = |time| Form {
+        header: "x-sign".parse().expect("a name"),
+        algorithm: Algorithm::Sha256,
+        encoding: Encoding::Hex,
+        prefix: "".into(),
+        time,
+    };
+    let time = |header: &str, tolerance: &str| {
+        Some(SignedTime { header: header.parse().expect("a name"), tolerance: duration(tolerance).expect(tolerance) })
+    };
+    let billing = Form { algorithm: Algorithm::Sha512, encoding: Encoding::Base64, prefix: "v1 ".into(), ..form(time("x-5s", "90s")) };
+    let wanted = [
+        Scheme::Hmac(billing, mapping(&[(Normal::State, "data.status"), (Normal::Amount, "lines.0.\"net.amount\"")])),
+        Scheme::Hmac(form(None), Mapping::default()),
+        Scheme::Hmac(form(time("x-time", "5m")), Mapping::default()),
+        Scheme::StandardWebhooks(mapping(&[(Normal::Operation, "type")])),
+    ];
+    assert_eq!(schemes, wanted);
+    assert_eq!((config.rules.answers.get("billing"), config.rules.answers.get("news")), (Some(&299), Some(&200)));
+    assert_eq!(config.rules.rules[0].respond, Some(204));
+    assert_eq!((config.sources[0].receive.dedupe, config.sources[3].receive.allow_ips.len()), (Duration::from_secs(7_200), 1));
+}
+
+#[test]
 fn presets_are_as_documented() {
     for (preset, initial, multiplier, longest, attempts, elapsed) in [
         ("fast", "1s", 2.0, "1m", 10, "15m"),
@@ -301,6 +354,12 @@ destinations: { a: '${URL}', b: 'http://${HOST}/x', c: { url: 'http://c', header
     assert_eq!(loaded.config.sources[0].receive.hold, Duration::from_secs(60));
     assert_eq!(loaded.config.destinations[0].settings.url.host(), Some("unset.invalid"));
     assert_eq!(loaded.config.destinations[2].settings.headers[0].1.expose(), "");
+    let standard = "version: 1\nsources: { news: { provider: standard-webhooks, secret: ['${NEW}', 'whsec_${OLD}'] } }\n";
+    for unset in [Unset::Dev, Unset::Placeholder] {
+        let loaded = load_text(standard, unset).unwrap_or_else(|error| panic!("{error}"));
+        let keys: Vec<_> = loaded.config.sources[0].provider.secrets.iter().map(|secret| secret.expose()).collect();
+        assert_eq!(keys, ["whsec_dGVzdC1obWFjLWtleQ=="], "the same key, as the standard writes it");
+    }
     let placeholders = load_text(text, Unset::Placeholder).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(placeholders.warnings.len(), 9);
     let strict = load_text(text, Unset::Error).expect_err("nine variables are not set");

@@ -158,7 +158,7 @@ fn every_link_leads_to_a_file_and_a_heading() {
 /// Runs the commands and calls of a page, in their order, against one gateway; gives how many there were.
 async fn run(path: &str) -> (World, usize) {
     let page = page(Path::new(path));
-    let world = World::start().await;
+    let world = World::start(page.blocks.iter().find(|block| block.is("yaml") && block.text.contains("provider: "))).await;
     let mut count = 0;
     for (index, block) in page.blocks.iter().enumerate() {
         let shown = page.blocks.get(index + 1).filter(|next| next.follows && (next.is("text") || next.is("json")));
@@ -181,6 +181,11 @@ async fn the_commands_of_the_readme_work() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_commands_of_the_command_line_page_do_what_is_shown() {
     assert!(run("docs/cli.md").await.1 >= 15);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_requests_of_the_page_of_providers_are_let_in() {
+    assert!(run("docs/providers.md").await.1 >= 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -208,7 +213,8 @@ async fn the_commands_of_the_operations_page_work_and_its_log_lines_are_real() {
 #[test]
 fn every_other_page_has_no_commands() {
     for page in pages() {
-        let is_run = ["README.md", "docs/cli.md", "docs/api.md", "docs/operations.md"].map(Path::new).contains(&&*page.path);
+        let is_run =
+            ["README.md", "docs/cli.md", "docs/api.md", "docs/operations.md", "docs/providers.md"].map(Path::new).contains(&&*page.path);
         let has_some = page.blocks.iter().any(|block| (block.is("sh") || block.is("http")) && !is_exempt(&page));
         assert!(is_run || !has_some, "{} has commands that no test runs", page.path.display());
     }
@@ -278,12 +284,12 @@ fn every_key_of_a_rules_file_and_every_code_is_in_the_rules_page() {
     }
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("rules.yaml");
-    let unknown = "version: 1\nzzz: 1\nserver: { zzz: 1 }\nsources: { a: { secret: k, zzz: 1 } }\n\
+    let unknown = "version: 1\nzzz: 1\nserver: { zzz: 1 }\nsources: { a: { secret: k, provider: hmac, signature: { header: h, zzz: 1 }, zzz: 1 } }\n\
                    destinations: { b: { url: 'http://b', zzz: 1, retry: { zzz: 1 } } }\nrules: [ { name: c, to: b, zzz: 1 } ]\n";
     fs::write(&path, unknown).expect("written");
     let error = config::load(&path, &|_| None, Unset::Error).expect_err("there are unknown keys");
     let lists: Vec<_> = error.problems.iter().filter_map(|problem| problem.hint.as_ref()?.strip_prefix("the keys here are ")).collect();
-    assert_eq!(lists.len(), 6, "{error}");
+    assert_eq!(lists.len(), 7, "{error}");
     for key in lists.into_iter().flat_map(|list| list.split(", ")).chain(["path", "keep", "keep_unresolved"]) {
         assert!(named.contains(key), "{key} is not in docs/rules.md");
     }

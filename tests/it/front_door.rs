@@ -147,7 +147,7 @@ async fn an_anomaly_is_answered_as_if_accepted_and_stored_in_quarantine() {
     ];
     for (reason, payload) in cases {
         let key = hookgate::domain::secret::Secret::new("test-hmac-key");
-        let body = hookgate::provider::sign(hookgate::provider::Scheme::Ottu, payload.as_bytes(), &key).expect(reason);
+        let body = hookgate::provider::ottu::sign(payload.as_bytes(), &key).expect(reason);
         let answer = gateway.send(&body).await;
         let expected = if reason == "empty_message" { 200 } else { 201 };
         assert_eq!((answer.code, &answer.json()["status"]), (expected, &json!("accepted")), "{reason}: {}", answer.text());

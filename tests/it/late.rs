@@ -103,9 +103,7 @@ async fn what_is_refused_and_verifies_later_is_judged_as_any_other() {
     let sink = Sink::always(Reply::status(200));
     let gateway = start(&sink, "old").await;
     let payload = r#"{"state":"paid","amount":"1.000","reference_number":"Q1","state":"paid"}"#;
-    let twice =
-        hookgate::provider::sign(hookgate::provider::Scheme::Ottu, payload.as_bytes(), &hookgate::domain::secret::Secret::new("new"))
-            .expect("an object");
+    let twice = hookgate::provider::ottu::sign(payload.as_bytes(), &hookgate::domain::secret::Secret::new("new")).expect("an object");
     assert_eq!(gateway.send(&twice).await.code, 401);
     set(&gateway.home, "new");
     assert_eq!(gateway.call("POST", "/-/reload", b"").await.code, 200);

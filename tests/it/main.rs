@@ -12,6 +12,8 @@ mod destination;
 mod dev;
 mod docs;
 mod front_door;
+mod golden;
+mod header_signatures;
 mod imports;
 mod late;
 mod limits;

@@ -59,7 +59,7 @@ fn every_signature_vector_holds() {
     for vector in vectors {
         let (key, signature) = (text(&vector, "key").expect("a key"), text(&vector, "signature").expect("a signature"));
         let payload = serde_json::to_vec(&vector["payload"]).expect("it was JSON");
-        let signed = provider::sign(Scheme::Ottu, &payload, &Secret::new(key)).expect("an object can be signed");
+        let signed = provider::ottu::sign(&payload, &Secret::new(key)).expect("an object can be signed");
         let signed_with: Value = serde_json::from_slice(&signed).expect("it stays JSON");
         assert_eq!(text(&signed_with, "signature"), Some(signature), "{vector}");
         let event = open_with("ottu", signed.clone().into(), Unsigned::Reject, key).expect("the signature holds");
@@ -78,10 +78,7 @@ fn every_sample_event_is_read_as_the_vectors_say() {
         let message = text(&vector, "message");
         let event = open("ottu", body.clone(), Unsigned::Accept).expect("it is accepted");
         assert_eq!((event.verdict, event.verified, event.flags.is_empty()), (Verdict::Accepted, message.is_some(), true), "{vector}");
-        assert_eq!(
-            provider::verify(Scheme::Ottu, &body, &[Secret::new(KEY)]).message.as_deref(),
-            message.or(provider_message(&body).as_deref())
-        );
+        assert_eq!(provider::ottu::verify(&body, &[Secret::new(KEY)]).message.as_deref(), message.or(provider_message(&body).as_deref()));
         assert_eq!(Some(event.kind.as_str()), text(&vector, "kind"), "{vector}");
         let fields = &event.fields;
         for (name, found) in [("state", &fields.state), ("result", &fields.result), ("operation", &fields.operation)] {
@@ -118,11 +115,11 @@ fn a_sample_without_a_signature_is_taken_only_where_the_source_says_so() {
 fn signing_a_signed_sample_again_gives_it_back_byte_for_byte() {
     for vector in vectors("events") {
         let body = data(text(&vector, "file").expect("a file"));
-        let signed = provider::sign(Scheme::Ottu, &body, &Secret::new(KEY)).expect("an object can be signed");
+        let signed = provider::ottu::sign(&body, &Secret::new(KEY)).expect("an object can be signed");
         if text(&vector, "message").is_some() {
             assert_eq!(signed, body);
             let bare = without_signature(&body);
-            assert_eq!(provider::sign(Scheme::Ottu, &bare, &Secret::new(KEY)).as_deref(), Ok(&*body), "the layout is kept");
+            assert_eq!(provider::ottu::sign(&bare, &Secret::new(KEY)).as_deref(), Ok(&*body), "the layout is kept");
         }
         assert!(open("ottu", signed.into(), Unsigned::Reject).is_ok());
     }

@@ -5,10 +5,7 @@ use crate::support::{
     sender::{Answer, payment, request, signed},
     sink::{Reply, Sink},
 };
-use hookgate::{
-    domain::secret::Secret,
-    provider::{Scheme, sign},
-};
+use hookgate::{domain::secret::Secret, provider::ottu::sign};
 use serde_json::{Value, json};
 
 fn rules(sink: &Sink) -> String {
@@ -22,7 +19,7 @@ fn rules(sink: &Sink) -> String {
 /// A payment whose `state` is there twice, and what it is called.
 async fn kept_back(gateway: &Gateway, state: &str) -> (Vec<u8>, String) {
     let payload = format!(r#"{{"state":"{state}","amount":"1.000","result":"success","reference_number":"Q1","state":"{state}"}}"#);
-    let body = sign(Scheme::Ottu, payload.as_bytes(), &Secret::new("test-hmac-key")).expect("an object");
+    let body = sign(payload.as_bytes(), &Secret::new("test-hmac-key")).expect("an object");
     let id = gateway.send(&body).await.event();
     gateway.until_status(&id, "quarantined").await;
     (body, id)

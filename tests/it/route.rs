@@ -3,7 +3,7 @@
 use crate::provider::{data, open};
 use hookgate::{
     domain::{event::Event, name::Name, secret::Secret},
-    provider::{self, Scheme, Unsigned},
+    provider::{self, Unsigned},
     route::{
         Action, Rule, Rules,
         condition::{Comparison, Condition, Decimal, Pattern, Test, whole_value},
@@ -93,7 +93,7 @@ fn sample(source: &str, file: &str) -> Event {
 }
 
 fn event(payload: &str) -> Event {
-    let signed = provider::sign(Scheme::Ottu, payload.as_bytes(), &Secret::new("test-hmac-key")).expect("an object can be signed");
+    let signed = provider::ottu::sign(payload.as_bytes(), &Secret::new("test-hmac-key")).expect("an object can be signed");
     open("ottu", signed.into(), Unsigned::Reject).expect("it is signed")
 }
 

@@ -17,8 +17,11 @@ use crate::{
 };
 use bytes::Bytes;
 
-/// See [`crate::provider::sign`].
-pub(crate) fn sign(payload: &[u8], secret: &Secret) -> Result<Vec<u8>, SignError> {
+/// The payload with the signature added or replaced; all else stays byte for byte.
+///
+/// # Errors
+/// There is nothing to sign; see [`SignError`].
+pub fn sign(payload: &[u8], secret: &Secret) -> Result<Vec<u8>, SignError> {
     let document = Document::read(Bytes::copy_from_slice(payload));
     let root = document.root();
     if root.kind() != Kind::Object {
@@ -48,8 +51,8 @@ fn addition(payload: &[u8], root: Value<'_>, signature: &str) -> (std::ops::Rang
     (last.range().end..last.range().end, text)
 }
 
-/// See [`crate::provider::verify`].
-pub(crate) fn verify(payload: &[u8], secrets: &[Secret]) -> Verification {
+/// Says whether and why a payload's signature holds.
+pub fn verify(payload: &[u8], secrets: &[Secret]) -> Verification {
     let document = Document::read(Bytes::copy_from_slice(payload));
     let top = Top::of(document.root());
     let message = top.message();
@@ -61,7 +64,7 @@ pub(crate) fn verify(payload: &[u8], secrets: &[Secret]) -> Verification {
         (Some(Err(length)), _) => Check::NotHexadecimal { length: Some(length) },
         (Some(Ok(_)), None) => Check::NoText,
         (Some(Ok(signature)), Some(message)) => {
-            let key = secrets.iter().position(|secret| Keys::new([secret]).verify(message, signature));
+            let key = secrets.iter().position(|secret| Keys::new([secret]).verify(&[message], &[signature]));
             let anomaly = anomaly::find(&document, &top, normalise::kind(&top));
             key.map_or(Check::Wrong { keys: secrets.len() }, |key| Check::Holds { key, anomaly })
         }

@@ -105,7 +105,7 @@ fn a_signature_that_is_none_is_refused() {
         (with(&format!("\"{}\",\"x\":NaN", "0".repeat(64))), WRONG),
     ] {
         for unsigned in [Unsigned::Reject, Unsigned::Accept] {
-            assert_eq!(source(&[KEY], unsigned).open(&received(&body)).map(|event| event.id), Err(wanted), "{body}");
+            assert_eq!(source(&[KEY], unsigned).open(&received(&body)).map(|event| event.id).as_ref(), Err(&wanted), "{body}");
         }
     }
     let upper = open(with(&format!("\"{}\"", hex.to_uppercase()))).expect("case does not matter");

@@ -17,12 +17,14 @@ use std::{
 };
 use tempfile::TempDir;
 
-/// The variables of rules.example.yaml.
-pub const VARIABLES: [(&str, &str); 4] = [
+/// The variables of rules.example.yaml and of the page of providers.
+pub const VARIABLES: [(&str, &str); 6] = [
     ("OTTU_HMAC_KEY", "test-hmac-key"),
     ("OTTU_TEST_HMAC_KEY", "test-key-of-the-sandbox"),
     ("ERP_TOKEN", "t0ken"),
     ("OPS_CHAT_WEBHOOK_URL", "http://chat.internal/hook"),
+    ("BILLING_SECRET", "secret of billing"),
+    ("NEWS_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
 ];
 
 /// Commands that no test can run, why, and the file of the repository that has to be there for them.
@@ -44,14 +46,20 @@ pub struct World {
 }
 
 impl World {
-    pub async fn start() -> Self {
+    /// With the sources of the rules file that is shown, beside its own.
+    pub async fn start(shown: Option<&Block>) -> Self {
         let failing = |code| Sink::always(Reply::with_body(code, r#"{"error":"maintenance"}"#));
         let sinks = [Sink::always(Reply::status(200)), failing(503), failing(410)];
         let example = fs::read_to_string(root().join("rules.example.yaml")).expect("the example is there");
         let near = Regex::new("http://[a-z]+\\.internal/[a-z/]+").expect("an expression");
         let rules = example.replace("version: 1\n", "").replace("https://erp.internal/api/payments", &sinks[1].url("/"));
         let rules = rules.replace("\"${OPS_CHAT_WEBHOOK_URL}\"", &sinks[2].url("/"));
-        let rules = near.replace_all(&rules, sinks[0].url("/")).into_owned();
+        let mut rules = near.replace_all(&rules, sinks[0].url("/")).into_owned();
+        if let Some(shown) = shown {
+            let (_, sources) = shown.text.split_once("\nsources:\n").unwrap_or_else(|| panic!("{}: no sources", shown.place));
+            let (sources, _) = sources.split_once("\ndestinations:\n").unwrap_or_else(|| panic!("{}: nothing after", shown.place));
+            rules = rules.replacen("\nsources:\n", &format!("\nsources:\n{sources}\n"), 1);
+        }
         let home = Home::new(&rules);
         let mut command = hookgate();
         command.args(["serve", "--config"]).arg(home.rules_file()).envs(VARIABLES);

@@ -1,9 +1,6 @@
 //! The provider: signs events and posts them, over raw sockets.
 
-use hookgate::{
-    domain::secret::Secret,
-    provider::{self, Scheme},
-};
+use hookgate::{domain::secret::Secret, provider};
 use serde_json::{Value, json};
 use std::{net::SocketAddr, path::PathBuf};
 use tokio::{
@@ -60,7 +57,7 @@ pub fn sample_names() -> Vec<String> {
 
 /// The payload, signed with that key.
 pub fn signed_with(payload: &Value, key: &str) -> Vec<u8> {
-    provider::sign(Scheme::Ottu, payload.to_string().as_bytes(), &Secret::new(key)).expect("the payload is an object")
+    provider::ottu::sign(payload.to_string().as_bytes(), &Secret::new(key)).expect("the payload is an object")
 }
 
 /// The payload, signed with the key of the samples.
