@@ -5,7 +5,7 @@ use super::{
     gateway::Refused,
     streams::{self, StdoutError},
 };
-use crate::config::ConfigError;
+use crate::{config::ConfigError, provider::standard_webhooks::KeyError};
 use std::{io, path::PathBuf, process::ExitCode};
 
 /// The exit codes.
@@ -58,6 +58,10 @@ pub enum UsageError {
     SecretUnset(Box<str>),
     #[error("what was changed has to be signed anew: name the variable that holds the key with `--secret-env`")]
     SecretNeeded,
+    #[error("webhooks of this provider are always signed: name the variable that holds the secret with `--secret-env`")]
+    SecretMissing,
+    #[error("the secret that `--secret-env` names {0}")]
+    SecretForm(#[source] KeyError),
     #[error("HOOKGATE_ADMIN_TOKEN has characters that no token has")]
     TokenCharacters,
     #[error("{found:?} is no URL to send to; wanted one like {wanted}")]

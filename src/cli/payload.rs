@@ -5,9 +5,16 @@ use super::{
     event_file,
     exit::{UsageError, similar},
     samples::{self, SAMPLES, Sample},
+    webhook::Webhook,
 };
-use crate::{domain::secret::Secret, provider};
-use std::path::{Path, PathBuf};
+use crate::{
+    domain::{clock::Timestamp, id::EventId, secret::Secret},
+    provider::{self, standard_webhooks},
+};
+use std::{
+    borrow::Cow,
+    path::{Path, PathBuf},
+};
 
 const REFERENCE: &[u8] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
 
@@ -89,19 +96,13 @@ impl Payload {
         Self { name: sample.name.into(), bytes: sample.payload.to_vec() }
     }
 
-    /// The bytes to send. What has a signature and is changed is signed anew; what has none is signed where there is a key.
+    /// The bytes to send as Ottu would. What has a signature and is changed is signed anew; what has none is signed where
+    /// there is a key.
     ///
     /// # Errors
     /// It cannot be changed so, or the key to sign it anew is missing.
     pub fn prepare(&self, sets: &[Set], ids: Ids, key: &Key) -> Result<Vec<u8>, UsageError> {
-        let mut bytes = self.bytes.clone();
-        if ids == Ids::Fresh {
-            bytes = self.freshen(bytes)?;
-        }
-        for set in sets {
-            let path: Vec<&str> = set.path.split('.').collect();
-            bytes = self.set(&bytes, &path, &set.json)?;
-        }
+        let bytes = self.changed(sets, ids)?;
         let has_signature = edit::member(&bytes, "signature").is_some();
         let is_changed = ids == Ids::Fresh || !sets.is_empty();
         match key {
@@ -110,6 +111,39 @@ impl Payload {
             Key::Unknown if is_changed && has_signature => Err(UsageError::SecretNeeded),
             Key::Right(_) | Key::Unknown => Ok(bytes),
         }
+    }
+
+    /// The request as a sender of Standard Webhooks would make it. Where ids are kept, its own is made of the payload, so
+    /// that the same file again is the same event again.
+    ///
+    /// # Errors
+    /// It cannot be changed so, or the secret is missing or none.
+    pub fn prepare_standard(&self, sets: &[Set], ids: Ids, key: &Key, now: Timestamp) -> Result<Webhook, UsageError> {
+        let body = self.changed(sets, ids)?;
+        let wrong = || Secret::new(format!("whsec_{}", random_hex(64)));
+        let secret = match key {
+            Key::Wrong => Cow::Owned(wrong()),
+            Key::Right(secret) => Cow::Borrowed(secret),
+            Key::Unknown => return Err(UsageError::SecretMissing),
+        };
+        let id = match ids {
+            Ids::Kept => EventId::unsigned(&body).to_string().replacen("evt", "msg", 1),
+            Ids::Fresh => format!("msg_{}", random_hex(26)),
+        };
+        let headers = standard_webhooks::sign(&id, now, &body, &secret).map_err(UsageError::SecretForm)?;
+        Ok(Webhook { headers: headers.into(), body })
+    }
+
+    fn changed(&self, sets: &[Set], ids: Ids) -> Result<Vec<u8>, UsageError> {
+        let mut bytes = self.bytes.clone();
+        if ids == Ids::Fresh {
+            bytes = self.freshen(bytes)?;
+        }
+        for set in sets {
+            let path: Vec<&str> = set.path.split('.').collect();
+            bytes = self.set(&bytes, &path, &set.json)?;
+        }
+        Ok(bytes)
     }
 
     /// The oldest form of event has neither id; there a number of the transaction tells them apart.

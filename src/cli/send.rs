@@ -6,8 +6,9 @@ use super::{
     samples::SAMPLES,
     secret_env,
     streams::print,
-    webhook,
+    webhook::{self, Webhook},
 };
+use crate::domain::clock::Clock;
 use http::StatusCode;
 use std::path::PathBuf;
 
@@ -15,6 +16,8 @@ use std::path::PathBuf;
 ///
 /// A sample gets a new `reference_number` and `session_id` and is signed anew. A file goes as it is, unless `--set` or
 /// `--repeat` changes it; then it is signed anew. What has no signature is signed only with `--secret-env`.
+/// By Standard Webhooks everything is signed, with the time of now and an id that is made of the
+/// payload, or new with `--repeat`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Send {
@@ -29,6 +32,10 @@ pub struct Send {
     /// The environment variable that holds the key
     #[arg(long, value_name = "NAME")]
     secret_env: Option<String>,
+
+    /// Whose way of signing it is
+    #[arg(long, value_enum, default_value_t = Sender::Ottu)]
+    provider: Sender,
 
     /// Set a field first: PATH=TEXT, or PATH:=JSON for anything but text; a path is dotted, a number in it indexes an array
     #[arg(long, value_name = "k=v", value_parser = Set::parse)]
@@ -47,14 +54,22 @@ pub struct Send {
     all: bool,
 }
 
+/// The providers that this command can send as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Sender {
+    Ottu,
+    StandardWebhooks,
+}
+
 const EXAMPLES: &str = "\
-Ends with 0 where every answer was 200 or 201, with 1 where not, with 4 where there was none.
+Ends with 0 where every answer was 200 or 201 (by Standard Webhooks, 200 to 299), with 1 where not, with 4 where there was none.
 
 Examples:
   hookgate send --to http://127.0.0.1:8080/webhooks/ottu --secret-env OTTU_HMAC_KEY
   hookgate send operation.refund --set amount=900.000 --to http://127.0.0.1:8080/in --secret-env KEY
   hookgate send payment.failed --set is_sandbox:=false --to https://example.com/in --secret-env KEY
   hookgate send received.json --to http://127.0.0.1:8080/webhooks/ottu
+  hookgate send n.json --provider standard-webhooks --to http://127.0.0.1:8080/in --secret-env KEY
   hookgate send --bad-signature --to http://127.0.0.1:8080/webhooks/ottu";
 
 impl Send {
@@ -68,9 +83,17 @@ impl Send {
         let mut exit = Exit::Ok;
         for (payload, ids, label) in self.payloads()? {
             for _ in 0..self.repeat {
-                let answer = webhook::post(&to, payload.prepare(&self.set, ids, &key)?).await?;
+                let webhook = match self.provider {
+                    Sender::Ottu => Webhook { body: payload.prepare(&self.set, ids, &key)?, headers: Vec::new() },
+                    Sender::StandardWebhooks => payload.prepare_standard(&self.set, ids, &key, Clock::system().now())?,
+                };
+                let answer = webhook::post(&to, webhook).await?;
                 print(format!("{}{label}\n", webhook::line(&answer)))?;
-                if !matches!(answer.status, StatusCode::OK | StatusCode::CREATED) {
+                let is_taken = match self.provider {
+                    Sender::Ottu => matches!(answer.status, StatusCode::OK | StatusCode::CREATED),
+                    Sender::StandardWebhooks => answer.status.is_success(),
+                };
+                if !is_taken {
                     exit = Exit::No;
                 }
             }

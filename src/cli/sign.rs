@@ -1,10 +1,10 @@
-//! `hookgate sign`: adds the provider's signature to a payload.
+//! `hookgate sign`: adds Ottu's signature to a payload.
 
 use super::{Exit, event_file, exit::UsageError, secret_env, streams::print};
 use crate::provider;
 use std::path::PathBuf;
 
-/// Print a payload with the provider's signature added or replaced, all else byte for byte
+/// Print a payload with Ottu's signature added or replaced, all else byte for byte
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Sign {

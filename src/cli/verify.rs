@@ -4,7 +4,7 @@ use super::{Exit, event_file, secret_env, streams::print};
 use crate::provider::{self, Check, Verification};
 use std::{fmt::Write, path::PathBuf};
 
-/// Say whether a payload's signature holds, and if not, why
+/// Say whether the signature in a payload of Ottu holds, and if not, why
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Verify {

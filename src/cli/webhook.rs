@@ -5,7 +5,7 @@ use super::{
     gateway::Refused,
     table::shown,
 };
-use http::{HeaderValue, Request, Uri, header::CONTENT_TYPE};
+use http::{HeaderName, HeaderValue, Request, Uri, header::CONTENT_TYPE};
 use http_body_util::Full;
 use serde_json::Value;
 use std::time::Duration;
@@ -13,12 +13,24 @@ use std::time::Duration;
 /// Longer than a gateway holds a request by default.
 const LIMIT: Duration = Duration::from_secs(75);
 
-/// Posts the payload.
+/// What is posted.
+#[derive(Debug)]
+pub struct Webhook {
+    /// The payload.
+    pub body: Vec<u8>,
+    /// Its signature, where the provider has that in headers.
+    pub headers: Vec<(&'static HeaderName, String)>,
+}
+
+/// Posts it.
 ///
 /// # Errors
 /// There was no whole answer.
-pub async fn post(to: &Uri, payload: Vec<u8>) -> anyhow::Result<Answer> {
-    let mut request = Request::post("/").body(Full::new(payload.into()))?;
+pub async fn post(to: &Uri, webhook: Webhook) -> anyhow::Result<Answer> {
+    let mut request = Request::post("/").body(Full::new(webhook.body.into()))?;
+    for (name, value) in webhook.headers {
+        request.headers_mut().insert(name, value.parse()?);
+    }
     request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Ok(client::exchange(to, request, LIMIT).await?)
 }
@@ -28,6 +40,7 @@ pub fn line(answer: &Answer) -> String {
     let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     let said = match (body["status"].as_str(), body["event"].as_str()) {
         (Some(status), Some(event)) => format!("{status} {event}"),
+        (_, _) if answer.status.is_success() && answer.body.is_empty() => "accepted".to_owned(),
         (_, _) => Refused::of(answer).to_string(),
     };
     format!("{} {} {} ms", answer.status.as_u16(), shown(&said), answer.took.as_millis())

@@ -33,11 +33,12 @@ pub(super) fn seconds(name: &HeaderName, text: &[u8]) -> Result<Timestamp, Signa
 /// time of reception, not with now: what is verified again later must hold then.
 pub(super) fn near(name: &HeaderName, time: Timestamp, came: Timestamp, tolerance: Duration) -> Result<(), SignatureError> {
     let (age, lead) = (came.since(time), time.since(came));
+    let whole = |duration: Duration| Duration::from_secs(duration.as_millis().div_ceil(1_000) as u64);
     if age > tolerance {
-        return Err(fault(name, HeaderFault::Stale { by: age, tolerance }));
+        return Err(fault(name, HeaderFault::Stale { by: whole(age), tolerance }));
     }
     if lead > tolerance {
-        return Err(fault(name, HeaderFault::Ahead { by: lead, tolerance }));
+        return Err(fault(name, HeaderFault::Ahead { by: whole(lead), tolerance }));
     }
     Ok(())
 }
@@ -58,7 +59,7 @@ mod tests {
             assert_eq!(near(&NAME, time, came, tolerance).is_ok(), is_near || seconds == 0, "{seconds}");
         }
         let told = |millis| near(&NAME, Timestamp::from_millis(millis), came, tolerance).map_err(|error| error.to_string());
-        assert_eq!(told(1_614_265_000_500), Err("`x-time` is 330s before the request came, which is more than 5m".to_owned()));
+        assert_eq!(told(1_614_265_000_900), Err("`x-time` is 330s before the request came, which is more than 5m".to_owned()));
         assert_eq!(told(1_614_268_930_500), Err("`x-time` is 1h after the request came, which is more than 5m".to_owned()));
     }
 

@@ -126,7 +126,7 @@ pub enum HeaderFault {
     /// Its time, which is signed, is too long ago: somebody sends an old request again, or a clock is wrong.
     #[error("is {} before the request came, which is more than {}", show_duration(*.by), show_duration(*.tolerance))]
     Stale {
-        /// How long before the request came.
+        /// How long before the request came, in whole seconds.
         by: Duration,
         /// How long is allowed.
         tolerance: Duration,
@@ -134,7 +134,7 @@ pub enum HeaderFault {
     /// Its time, which is signed, is still to come: a clock is wrong.
     #[error("is {} after the request came, which is more than {}", show_duration(*.by), show_duration(*.tolerance))]
     Ahead {
-        /// How long after the request came.
+        /// How long after the request came, in whole seconds.
         by: Duration,
         /// How long is allowed.
         tolerance: Duration,

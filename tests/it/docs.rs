@@ -185,7 +185,7 @@ async fn the_commands_of_the_command_line_page_do_what_is_shown() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_requests_of_the_page_of_providers_are_let_in() {
-    assert!(run("docs/providers.md").await.1 >= 2);
+    assert!(run("docs/providers.md").await.1 >= 3);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,6 +1,7 @@
 //! Golden requests of the providers that sign in headers: every line of `tests/data/<provider>/requests.json`,
 //! and what becomes of such a request when something about it is changed.
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use hookgate::{
     config::{self, Unset},
@@ -9,10 +10,12 @@ use hookgate::{
         event::{Event, Fields, Flags, Reason, Verdict},
         name::Name,
         received::Received,
+        secret::Secret,
     },
-    provider::{self, OpenError, Provider},
+    provider::{self, OpenError, Provider, standard_webhooks},
 };
 use http::{HeaderName, HeaderValue};
+use proptest::prelude::*;
 use serde_json::Value;
 use std::{
     fs,
@@ -149,7 +152,7 @@ fn a_webhook_of_the_standard_that_was_changed_is_refused_with_the_header_concern
         ),
         (
             |received| received.at = Timestamp::from_millis(1_614_265_630_001),
-            "`webhook-timestamp` is 300001ms before the request came, which is more than 5m",
+            "`webhook-timestamp` is 301s before the request came, which is more than 5m",
         ),
         (
             |received| received.at = Timestamp::from_millis(1_614_265_000_000),
@@ -225,6 +228,34 @@ fn a_signature_of_another_algorithm_encoding_or_key_is_refused() {
     ] {
         let provider = provider(&format!("{{ provider: hmac, secret: [jefe, Jef], signature: {{ {signature} }} }}"));
         assert_eq!(refusal(provider.open(&request("hmac", file, 1_700_000_000))), told, "{file}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn whatever_is_signed_as_a_whole_is_let_in_and_nothing_else_is(
+        body in prop::collection::vec(any::<u8>(), 0..200), id in "[!-~&&[^.]]{1,40}", key in prop::collection::vec(1_u8.., 1..100),
+        seconds in 0..4_000_000_000_i64, place: prop::sample::Index, bit in 0..8_u32,
+    ) {
+        let secret = format!("whsec_{}", STANDARD.encode(&key));
+        let provider = provider(&format!("{{ provider: standard-webhooks, secret: '{secret}' }}"));
+        let at = Timestamp::from_millis(seconds * 1_000 + 999);
+        let signed = standard_webhooks::sign(&id, at, &body, &Secret::new(secret)).expect("a secret");
+        let mut received = request("standard-webhooks", "empty.http", seconds);
+        received.headers = signed.into_iter().map(|(name, value)| (name.clone(), value.parse().expect("a header"))).collect();
+        received.body = body.clone().into();
+        let event = provider.open(&received).expect("it is signed");
+        prop_assert_eq!((event.verdict, event.payload.bytes()), (Verdict::Accepted, &received.body));
+        let mut changed = body.clone();
+        if body.is_empty() {
+            changed.push(0);
+        } else {
+            changed[place.index(body.len())] ^= 1 << bit;
+        }
+        received.body = changed.into();
+        prop_assert_eq!(refusal(provider.open(&received)), "`webhook-signature` is wrong under every key of the source");
     }
 }
 

@@ -2,7 +2,14 @@
 
 use super::{ACCEPTED, ID, Shell, sample, sample_names};
 use crate::support::scripted_admin::ScriptedAdmin;
-use std::{collections::HashSet, path::Path};
+use hookgate::{
+    domain::{
+        clock::{Clock, Timestamp},
+        secret::Secret,
+    },
+    provider::standard_webhooks,
+};
+use std::{collections::HashSet, path::Path, time::Duration};
 
 #[test]
 fn a_file_is_sent_as_it_is_and_the_answer_printed_with_its_time() {
@@ -74,6 +81,52 @@ fn a_sample_is_signed_anew_and_a_bad_signature_is_none_of_the_key() {
     assert_eq!((first["state"].as_str(), first["amount"].as_str()), (Some("paid"), Some("11.000")));
     assert_ne!(first["session_id"].as_str(), Some("bb7fc280827c2f177a9690299cfefa4128dbbd60"));
     assert_eq!(first["session_id"].as_str().map(str::len), Some(40));
+}
+
+#[test]
+fn by_the_standard_any_file_is_signed_in_headers_and_every_2xx_is_a_yes() {
+    let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    let gateway = ScriptedAdmin::start(&[("POST /in", 204, "")]);
+    let shell = Shell::new().with("SECRET", secret);
+    shell.file("event.txt", "no JSON");
+    let to = format!("{}/in", gateway.url());
+    let send = |arguments: &[&str]| {
+        let ran = shell.run(&[&["send", "--provider", "standard-webhooks", "--to", &to], arguments].concat());
+        assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+        assert!(ran.out.starts_with("204 accepted "), "{}", ran.out);
+    };
+    send(&["event.txt", "--secret-env", "SECRET"]);
+    send(&["event.txt", "--secret-env", "SECRET"]);
+    send(&["event.txt", "--bad-signature"]);
+    send(&["payment.failed", "--secret-env", "SECRET", "--set", "state=paid"]);
+    send(&["event.txt", "--secret-env", "SECRET", "--repeat", "2"]);
+    let seen = gateway.seen();
+    let holds: Vec<bool> = seen
+        .iter()
+        .map(|seen| {
+            let header = |name| seen.header(name).unwrap_or_else(|| panic!("no {name}"));
+            let at = Timestamp::from_millis(header("webhook-timestamp").parse::<i64>().expect("seconds") * 1_000);
+            let signed = standard_webhooks::sign(header("webhook-id"), at, &seen.body, &Secret::new(secret)).expect("a secret");
+            Clock::system().now().since(at) < Duration::from_secs(60) && signed[2].1 == header("webhook-signature")
+        })
+        .collect();
+    assert_eq!(holds, [true, true, false, true, true, true]);
+    assert_ne!(seen[4].header("webhook-id"), seen[5].header("webhook-id"), "every repetition is an event of its own");
+    assert_eq!((seen[0].body.as_slice(), seen[0].header("webhook-id")), (&b"no JSON"[..], seen[1].header("webhook-id")));
+    assert!(
+        seen[3].header("webhook-id") != seen[0].header("webhook-id")
+            && seen[0].header("webhook-id").is_some_and(|id| id.starts_with("msg_"))
+    );
+    let body: serde_json::Value = serde_json::from_slice(&seen[3].body).expect("JSON");
+    assert_eq!(body["state"], "paid");
+    for (arguments, said) in [
+        (&["event.txt"][..], "webhooks of this provider are always signed: name the variable that holds the secret with `--secret-env`"),
+        (&["event.txt", "--secret-env", "KEY"], "the secret that `--secret-env` names does not begin with `whsec_`"),
+    ] {
+        let shell = Shell::new().with("KEY", "test-hmac-key");
+        shell.file("event.txt", "no JSON");
+        shell.run(&[&["send", "--provider", "standard-webhooks", "--to", &to], arguments].concat()).refused(2, said);
+    }
 }
 
 #[test]
