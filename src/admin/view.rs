@@ -25,6 +25,7 @@ pub fn page(page: &Page) -> Value {
 pub fn detail(event: &EventDetail, body: Option<&Bytes>) -> Value {
     let mut view = summary(&event.summary);
     let attempts: Vec<_> = event.attempts.iter().map(|(destination, one)| attempt(Some(destination), one)).collect();
+    view["first_event"] = json!(event.summary.first);
     view["content_type"] = json!(event.content_type);
     view["duplicates"] = json!(event.summary.duplicates);
     view["verified"] = json!(event.summary.verified);

@@ -23,6 +23,7 @@ fn lease(seq: i64) -> Lease {
             content_type: None,
             verified: true,
             flags: Flags::default(),
+            first: None,
         }),
         destination: Name::unchecked("orders"),
         rules: Vec::new(),

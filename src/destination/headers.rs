@@ -16,6 +16,7 @@ static ATTEMPT: HeaderName = HeaderName::from_static("hookgate-attempt");
 static RULES: HeaderName = HeaderName::from_static("hookgate-rules");
 static VERIFIED: HeaderName = HeaderName::from_static("hookgate-verified");
 static FLAGS: HeaderName = HeaderName::from_static("hookgate-flags");
+static FIRST_EVENT: HeaderName = HeaderName::from_static("hookgate-first-event");
 static RECEIVED: HeaderName = HeaderName::from_static("hookgate-received");
 
 /// The headers of one destination's requests.
@@ -73,6 +74,9 @@ impl Headers {
             text.put_slice(flag.as_bytes());
         }
         put_written(&mut map, &mut text, &FLAGS);
+        if let Some(first) = event.first {
+            put(&mut map, &mut text, &FIRST_EVENT, format_args!("{first}"));
+        }
         put(&mut map, &mut text, &RECEIVED, format_args!("{}", event.received_at.millis()));
         map
     }

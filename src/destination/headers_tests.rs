@@ -34,6 +34,7 @@ fn delivery(rules: &[&str], flags: Flags) -> Delivery {
             content_type: Some("application/json; charset=utf-8".into()),
             verified: true,
             flags,
+            first: flags.contains(Flags::RENOTIFIED).then(|| EventId::from_halves(0, 7)),
         }),
         rules: rules.iter().map(|rule| Name::unchecked(rule)).collect(),
         attempt: 3,
@@ -56,6 +57,7 @@ fn every_header_of_the_contract_is_there_once_and_no_other() {
     let wanted = [
         "content-type: application/json; charset=utf-8",
         "hookgate-attempt: 3",
+        "hookgate-first-event: evt_00000000000000000000000007",
         "hookgate-flags: renotified,out-of-order",
         "hookgate-received: 1795386473123",
         "hookgate-rules: paid,gro%C3%9Fe%20Betr%C3%A4ge%2C%205%25",
@@ -73,7 +75,7 @@ fn every_header_of_the_contract_is_there_once_and_no_other() {
 fn what_is_empty_is_left_out() {
     let headers = Headers::new(&settings("http://orders.internal/x", &[])).unwrap();
     let map = headers.of(&delivery(&[], Flags::default()));
-    assert_eq!((text(&map, "hookgate-flags"), text(&map, "hookgate-rules")), (None, None));
+    assert_eq!([&map.get("hookgate-flags"), &map.get("hookgate-rules"), &map.get("hookgate-first-event")], [&None; 3]);
 }
 
 #[test]

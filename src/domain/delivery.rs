@@ -39,6 +39,8 @@ pub struct Accepted {
     pub verified: bool,
     /// What destinations are told.
     pub flags: Flags,
+    /// The first event with its signature, of one that is not the first itself.
+    pub first: Option<EventId>,
 }
 
 /// The right, and the duty, to attempt one delivery. It ends with its settlement, or with the process.

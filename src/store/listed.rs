@@ -17,6 +17,8 @@ use bytes::Bytes;
 pub struct EventSummary {
     pub seq: Seq,
     pub id: EventId,
+    /// The first event with its signature, of one that is not the first itself.
+    pub first: Option<EventId>,
     pub source: Name,
     pub kind: Kind,
     pub fields: crate::domain::event::Fields,

@@ -46,6 +46,7 @@ fn delivery() -> Delivery {
             content_type: Some("application/json".into()),
             verified: true,
             flags: Flags::TYPED,
+            first: None,
         }),
         rules: vec![Name::unchecked("paid"), Name::unchecked("big one")],
         attempt: 2,

@@ -47,6 +47,22 @@ async fn a_released_event_is_forwarded_as_it_came_by_the_rules_in_force() {
 }
 
 #[tokio::test]
+async fn a_repetition_that_is_forwarded_names_the_event_that_it_repeats() {
+    let sink = Sink::always(Reply::status(200));
+    let gateway = Gateway::start(&rules(&sink)).await;
+    let body = signed(&payment("paid", "R1"));
+    let first = gateway.send(&body).await.event();
+    let mut again: Value = serde_json::from_slice(&body).expect("JSON");
+    again["message"] = json!("sent again by hand");
+    let id = gateway.send(again.to_string().as_bytes()).await.event();
+    let requests = sink.wait_for("both deliveries", |requests| requests.len() == 2).await;
+    let of = |id: &str| requests.iter().find(|request| request.header("webhook-id") == Some(id)).expect("it was forwarded");
+    assert_eq!((of(&id).header("hookgate-flags"), of(&id).header("hookgate-first-event")), (Some("renotified"), Some(first.as_str())));
+    assert_eq!(of(&first).header("hookgate-first-event"), None);
+    assert_eq!(gateway.event(&id).await["first_event"], first.as_str());
+}
+
+#[tokio::test]
 async fn a_released_event_that_no_rule_matches_is_unmatched() {
     let sink = Sink::always(Reply::status(200));
     let gateway = Gateway::start(&rules(&sink)).await;

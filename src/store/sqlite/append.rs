@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 /// In the order of the columns; numbered, since SQLite looks named ones up one by one.
 const INSERT_EVENT: &str = "INSERT INTO event VALUES
-    (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 0, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24)";
+    (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 0, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25)";
 
 /// A day, in which there are at most [`BODIES_PER_SIGNATURE`] bodies of one signature.
 const DAY: i64 = 86_400_000;
@@ -65,18 +65,28 @@ enum Known {
     No,
     /// The very event.
     Same(i64),
-    /// Other bodies of its signature: the first one, and how many there were within a day.
+    /// Other bodies of its signature: the first one with its body's half of the id, and how many there were within a day.
     Other {
-        first: i64,
+        first: (i64, i64),
         recent: usize,
     },
 }
 
-/// Whether an event that is stored has the signature of one before it, and says the same.
+/// Whether an event that is stored has the signature of one before it, with that one's half of the id, and says the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sibling {
     None,
-    Harmless,
+    Harmless(i64),
+    Other(i64),
+}
+
+impl Sibling {
+    fn first(self) -> Option<i64> {
+        match self {
+            Self::None => None,
+            Self::Harmless(first) | Self::Other(first) => Some(first),
+        }
+    }
 }
 
 /// The two halves of an id as rows have them.
@@ -93,11 +103,11 @@ impl Work<'_> {
             (Known::No, Verdict::Accepted) => self.store(event, plan, None, Sibling::None),
             (Known::No, Verdict::Quarantined(reason)) => self.store(event, &plan.clone().answer_only(), Some(reason), Sibling::None),
             (Known::Other { recent, .. }, _) if recent >= BODIES_PER_SIGNATURE => Ok(Placed::Variant { stored: false }),
-            (Known::Other { first, .. }, Verdict::Accepted) if self.is_harmless(first, new)? => {
-                self.store(event, plan, None, Sibling::Harmless)
+            (Known::Other { first: (seq, first), .. }, Verdict::Accepted) if self.is_harmless(seq, new)? => {
+                self.store(event, plan, None, Sibling::Harmless(first))
             }
-            (Known::Other { .. }, _) => {
-                self.store(event, &plan.clone().answer_only(), Some(Reason::Variant), Sibling::None)?;
+            (Known::Other { first: (_, first), .. }, _) => {
+                self.store(event, &plan.clone().answer_only(), Some(Reason::Variant), Sibling::Other(first))?;
                 Ok(Placed::Variant { stored: true })
             }
         }
@@ -139,31 +149,32 @@ impl Work<'_> {
         }
         let (signature, _) = halves(id);
         let all = (signature, i64::MIN)..=(signature, i64::MAX);
-        let mut others: Vec<i64> = self.draft.new.range(all.clone()).chain(self.book.recent.range(all)).map(|(_, seq)| *seq).collect();
+        let in_memory = self.draft.new.range(all.clone()).chain(self.book.recent.range(all));
+        let mut others: Vec<(i64, i64)> = in_memory.map(|((_, body), seq)| (*seq, *body)).collect();
         if !self.book.is_complete || self.book.filter.may_have(signature) {
-            let sql = "SELECT seq FROM ids WHERE signature_half = ?1";
+            let sql = "SELECT seq, body_half FROM ids WHERE signature_half = ?1";
             let mut statement = self.connection.prepare_cached(sql)?;
             let mut rows = statement.query([signature])?;
             while let Some(row) = rows.next()? {
-                others.push(row.get(0)?);
+                others.push((row.get(0)?, row.get(1)?));
             }
         }
         // While they are being indexed some are in both.
         others.sort_unstable();
         others.dedup();
         let since = self.now.saturating_sub(DAY).saturating_mul(1 << 20);
-        let recent = others.iter().filter(|seq| **seq >= since).count();
+        let recent = others.iter().filter(|(seq, _)| *seq >= since).count();
         Ok(others.first().map_or(Known::No, |first| Known::Other { first: *first, recent }))
     }
 
     fn store(&mut self, event: &Arc<Event>, plan: &Plan, reason: Option<Reason>, sibling: Sibling) -> Result<Placed> {
         let flags = match sibling {
-            Sibling::None => event.flags,
-            Sibling::Harmless => event.flags.with(Flags::RENOTIFIED),
+            Sibling::None | Sibling::Other(_) => event.flags,
+            Sibling::Harmless(_) => event.flags.with(Flags::RENOTIFIED),
         };
         let seq = (self.draft.last_seq + 1).max(self.now.saturating_mul(1 << 20));
         self.draft.last_seq = seq;
-        self.insert(seq, event, plan, reason, flags)?;
+        self.insert(seq, event, plan, reason, flags, sibling)?;
         self.note(seq, event);
         let mut leased = Vec::new();
         let mut deferred = Vec::new();
@@ -191,8 +202,9 @@ impl Work<'_> {
             content_type: event.content_type.clone(),
             verified: event.verified,
             flags,
+            first: rows::sibling(event.id, sibling.first()),
         });
-        let (body, is_variant) = (event.payload.bytes().clone(), sibling == Sibling::Harmless);
+        let (body, is_variant) = (event.payload.bytes().clone(), matches!(sibling, Sibling::Harmless(_)));
         Ok(Placed::Stored { accepted, targets: leased, deferred, body, is_variant })
     }
 
@@ -221,7 +233,7 @@ impl Work<'_> {
         Ok(())
     }
 
-    fn insert(&self, seq: i64, event: &Event, plan: &Plan, reason: Option<Reason>, flags: Flags) -> Result<()> {
+    fn insert(&self, seq: i64, event: &Event, plan: &Plan, reason: Option<Reason>, flags: Flags, sibling: Sibling) -> Result<()> {
         let (signature_half, body_half) = halves(event.id);
         let fields = &event.fields;
         self.connection.prepare_cached(INSERT_EVENT)?.execute(params![
@@ -249,6 +261,7 @@ impl Work<'_> {
             present(&fields.gateway_account),
             present(&fields.gateway_name),
             present(&fields.is_sandbox),
+            sibling.first(),
         ])?;
         let sql = "INSERT INTO body VALUES (?1, ?2)";
         self.connection.prepare_cached(sql)?.execute((seq, rows::pack_body(event.payload.bytes())))?;

@@ -20,7 +20,7 @@ const PENDING: &str = "SELECT due_at, seq FROM delivery INDEXED BY pending
     WHERE destination = ?1 AND status <= 1 AND (due_at, seq) > (?2, ?3) ORDER BY due_at, seq";
 
 const DETAILS: &str = "SELECT d.attempts, d.run_attempts, d.run_elapsed, e.signature_half, e.body_half, e.source, e.received_at,
-    e.content_type, e.verified, e.flags, e.plan, d.repeated
+    e.content_type, e.verified, e.flags, e.plan, d.repeated, e.first_body_half
     FROM delivery d CROSS JOIN event e ON e.seq = d.seq WHERE d.seq = ?1 AND d.destination = ?2";
 
 /// Leases up to `max` deliveries that are due, the longest due first. Bodies stay on the disk.
@@ -85,6 +85,7 @@ fn read(connection: &Connection, shared: &Shared, seq: i64, number: i64, destina
             content_type: rows::content_type(row.get_ref(7)?)?,
             verified: row.get(8)?,
             flags: if row.get(11)? { flags.with(Flags::REPEATED) } else { flags },
+            first: rows::sibling(id, row.get(12)?),
         };
         Ok(Lease {
             event: Arc::new(event),

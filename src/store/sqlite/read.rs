@@ -20,7 +20,8 @@ use rusqlite::{Connection, OptionalExtension, Result, Row};
 /// The columns that [`event`] reads, in its order, of a table called `e`.
 pub(super) const COLUMNS: &str = "e.seq, e.signature_half, e.body_half, e.source, e.kind, e.received_at, e.verified, e.flags, e.reason,
     e.routing, e.answer, e.duplicates, e.plan, e.content_type, e.state, e.result, e.operation, e.amount, e.currency_code,
-    e.reference_number, e.session_id, e.order_no, e.gateway_account, e.gateway_name, e.is_sandbox";
+    e.reference_number, e.session_id, e.order_no, e.gateway_account, e.gateway_name, e.is_sandbox,
+    e.first_body_half";
 
 /// An event's row, with what its plan says beside the summary.
 pub(super) struct Read {
@@ -42,9 +43,11 @@ pub(super) fn event(row: &Row<'_>, shared: &Shared) -> Result<Read> {
             Verdict::Quarantined(reason)
         }
     };
+    let id = EventId::from_halves(row.get::<_, i64>(1)? as u64, row.get::<_, i64>(2)? as u64);
     let summary = EventSummary {
         seq: Seq(row.get(0)?),
-        id: EventId::from_halves(row.get::<_, i64>(1)? as u64, row.get::<_, i64>(2)? as u64),
+        id,
+        first: rows::sibling(id, row.get(25)?),
         source: shared.names.name(row.get(3)?)?,
         kind: rows::kind(row.get(4)?)?,
         fields: Fields {

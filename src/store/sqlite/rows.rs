@@ -6,6 +6,7 @@ use crate::domain::{
     clock::Timestamp,
     delivery::DeliveryStatus,
     event::Kind,
+    id::EventId,
     name::Name,
     plan::{Plan, Routing, Target},
 };
@@ -206,6 +207,11 @@ pub(super) fn attempt(row: &Row<'_>, first: usize) -> Result<Option<Attempt>> {
         response: row.get(first + 5)?,
         error: row.get(first + 6)?,
     }))
+}
+
+/// The id of the first event of a signature, from that of a later one and the other half of the first.
+pub(super) fn sibling(id: EventId, first_body_half: Option<i64>) -> Option<EventId> {
+    first_body_half.map(|half| EventId::from_halves(id.signature_half(), half as u64))
 }
 
 /// What a field and its value are found by. Two values may share it, so the event is compared as well.

@@ -7,7 +7,7 @@ use std::{path::Path, time::Duration};
 pub(super) const APPLICATION_ID: i64 = 0x686b_6774;
 
 /// Each brings the schema from the version that is its place to the next.
-const MIGRATIONS: [&str; 1] = [VERSION_1];
+const MIGRATIONS: [&str; 2] = [VERSION_1, VERSION_2];
 
 /// The version that this program writes.
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
@@ -80,6 +80,9 @@ CREATE TABLE ids (
 CREATE TABLE field_index (value INTEGER NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (value, seq)) WITHOUT ROWID;
 CREATE TABLE overdue (seq INTEGER PRIMARY KEY);
 ";
+
+/// `first_body_half` makes the id of the first event of the signature, in the row of one that is not the first itself.
+const VERSION_2: &str = "ALTER TABLE event ADD COLUMN first_body_half INTEGER;";
 
 /// The one connection that writes. Freed pages are used again, so the file needs no vacuum:
 /// `auto_vacuum` would cost a map of all pages, and removal goes on about as fast as events come in.

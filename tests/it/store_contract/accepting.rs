@@ -15,6 +15,7 @@ contract! {
     known_ids_survive_a_restart
     another_body_of_a_signature_is_kept_back
     a_harmless_one_goes_on_with_a_flag_also_after_a_restart
+    a_further_body_names_the_first_one_of_its_signature_also_after_a_kill
     a_quarantined_event_is_stored_and_leased_to_nobody
     a_thousand_at_once_are_all_stored
     a_closed_store_says_so
@@ -188,6 +189,23 @@ async fn a_closed_store_says_so(engine: Engine) {
     assert!(matches!(store.event(event(1).id).await, Err(StoreError::Closed)));
     assert!(matches!(store.health(), Err(StoreError::Closed)));
     assert!(house.open().health().is_ok(), "another handle may have the folder now");
+}
+
+async fn a_further_body_names_the_first_one_of_its_signature_also_after_a_kill(engine: Engine) {
+    let house = House::new(engine);
+    let store = house.open();
+    let (first, again, other) = (signed("one", "body"), signed("one", "body "), signed("one", "other"));
+    let [first_id, again_id, other_id] = [first.id, again.id, other.id];
+    let (_, leases, _) = stored(&store, to(first, &["orders"])).await;
+    assert_eq!(leases[0].event.first, None);
+    let (_, leases, _) = stored(&store, to(again, &["orders"])).await;
+    assert_eq!(leases[0].event.first, Some(first_id));
+    store.append(to(other, &["orders"])).await.unwrap();
+    let (_house, store) = house.killed();
+    let leased = store.lease(&name("orders"), 10).await.unwrap().leases;
+    let named: Vec<_> = leased.iter().map(|lease| (lease.event.id, lease.event.first)).collect();
+    assert_eq!(named, [(first_id, None), (again_id, Some(first_id))]);
+    assert_eq!(store.event(other_id).await.unwrap().unwrap().summary.first, Some(first_id), "also where it is kept back");
 }
 
 async fn a_harmless_one_goes_on_with_a_flag_also_after_a_restart(engine: Engine) {

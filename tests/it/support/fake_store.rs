@@ -78,6 +78,7 @@ impl FakeStore {
             content_type: Some("application/json".into()),
             verified: true,
             flags: Flags::default(),
+            first: None,
         });
         state.bodies.insert(seq, Bytes::copy_from_slice(body));
         for destination in destinations {
