@@ -63,6 +63,9 @@ pub struct Metrics {
     named: RwLock<Named>,
     removed: Mutex<HashSet<Name>>,
     events: IntCounterVec,
+    quarantine_bytes: IntGauge,
+    quarantine_budget: IntGauge,
+    truncated: IntCounter,
     held: IntGauge,
     config_rules: IntGauge,
     reload_successful: IntGauge,
@@ -186,6 +189,17 @@ impl Metrics {
                 self.set_quarantined(source, reason, 0);
             }
         }
+    }
+
+    /// What events in quarantine take, and may take, on the disk.
+    pub fn set_quarantine_bytes(&self, bytes: u64, budget: u64) {
+        self.quarantine_bytes.set(gauge(bytes));
+        self.quarantine_budget.set(gauge(budget));
+    }
+
+    /// So many events came into quarantine of which only a part is kept.
+    pub fn truncated(&self, count: u64) {
+        self.truncated.inc_by(count);
     }
 
     /// How many deliveries are parked, by destinations that no rules file had since the start. One that is not named any more gets 0.

@@ -2,7 +2,15 @@
 
 use super::{Admin, Reply, Request, view};
 use crate::{
-    domain::{clock::Timestamp, delivery::Seq, event::Kind, id::EventId, name::Name, problem::Problem, quantity},
+    domain::{
+        clock::Timestamp,
+        delivery::Seq,
+        event::{Flags, Kind},
+        id::EventId,
+        name::Name,
+        problem::Problem,
+        quantity,
+    },
     store::{Discarded, EventStatus, Query, Released, StoreError},
 };
 use http::{Method, header};
@@ -97,12 +105,16 @@ impl Admin {
         if event.summary.status() != EventStatus::Quarantined {
             return Err(not_quarantined());
         }
+        if event.summary.flags.contains(Flags::TRUNCATED) {
+            return Err(truncated());
+        }
         let Some(body) = self.store.body(event.summary.seq).await.map_err(unavailable)? else { return Err(unknown_event()) };
         let plan = self.gateway.plan(event.kept(body));
         let (routing, rules) = (view::routing(plan.routing), plan.rules.clone());
         match self.store.release(id, plan).await.map_err(unavailable)? {
             None => Err(unknown_event()),
             Some(Released::NotQuarantined) => Err(not_quarantined()),
+            Some(Released::Truncated) => Err(truncated()),
             Some(Released::Released { due }) => {
                 for name in &due {
                     self.lanes.wake(name);
@@ -253,6 +265,12 @@ fn number<T: FromStr + PartialOrd + std::fmt::Display>(key: &str, value: &str, l
 
 fn bad_filter(detail: String) -> Problem {
     Problem::new(400, "Bad filter", detail)
+}
+
+fn truncated() -> Problem {
+    let detail = "Only a part of the event is kept, since quarantine had used its share of the disk when it came. \
+        Have the provider send it again once there is room, and the whole of it is kept; or discard it.";
+    Problem::new(409, "Cannot be released", detail)
 }
 
 fn unknown_event() -> Problem {

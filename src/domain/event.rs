@@ -108,6 +108,26 @@ pub struct Fields {
     pub is_sandbox: Option<Box<str>>,
 }
 
+impl Fields {
+    /// The texts of those that are there.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        let all = [
+            &self.state,
+            &self.result,
+            &self.operation,
+            &self.amount,
+            &self.currency_code,
+            &self.reference_number,
+            &self.session_id,
+            &self.order_no,
+            &self.gateway_account,
+            &self.gateway_name,
+            &self.is_sandbox,
+        ];
+        all.into_iter().filter_map(Option::as_deref)
+    }
+}
+
 /// The names that rules use for what was normalised; any other name is a path into the payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "named after the fields of `Fields`")]
@@ -272,7 +292,10 @@ impl Flags {
     /// An operator closed it: never forwarded, so no destination sees this.
     pub const DISCARDED: Self = Self(1 << 7);
 
-    const NAMES: [&str; 8] = ["renotified", "repeated", "replayed", "released", "late", "typed", "out-of-order", "discarded"];
+    /// Only a part of it is kept, in quarantine: never forwarded, so no destination sees this.
+    pub const TRUNCATED: Self = Self(1 << 8);
+
+    const NAMES: [&str; 9] = ["renotified", "repeated", "replayed", "released", "late", "typed", "out-of-order", "discarded", "truncated"];
 
     /// Both sets.
     #[must_use]
@@ -297,7 +320,7 @@ impl Flags {
 
     /// From what the store kept.
     pub const fn from_bits(bits: u16) -> Self {
-        Self(bits & 0xff)
+        Self(bits & 0x1ff)
     }
 
     /// The names of those that are set.

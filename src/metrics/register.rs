@@ -146,6 +146,11 @@ impl Builder {
                 "Events accepted, by what they say.",
                 &["source", "kind", "state", "result", "operation"],
             ),
+            quarantine_bytes: self.gauge("hookgate_quarantine_bytes", "What events in quarantine take on the disk, about."),
+            quarantine_budget: self
+                .gauge("hookgate_quarantine_budget_bytes", "What events in quarantine may take; beyond it only a part is kept."),
+            truncated: self
+                .counter("hookgate_quarantine_truncated_total", "Events that came into quarantine and of which only a part is kept."),
             held: self.gauge("hookgate_held_requests", "Requests that wait for a failing store."),
             config_rules: self.gauge("hookgate_config_rules", "Rules in force."),
             reload_successful: self.gauge(

@@ -30,6 +30,9 @@ pub const WINDOW: usize = 2048;
 /// How many bodies of one signature are stored within 24 h, the first included.
 pub const BODIES_PER_SIGNATURE: usize = 20;
 
+/// Of the disk, events in quarantine may take one part in so many; of what comes beyond, a part is kept.
+pub const QUARANTINE_SHARE: u64 = 20;
+
 /// Where the store is and how long it keeps what is done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -72,7 +75,7 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     fn retry(&self, id: EventId, destination: Option<Name>) -> Answer<'_, Option<Retried>>;
 
     /// Lets a quarantined event go on with the deliveries of a plan, and flags it
-    /// [`RELEASED`](crate::domain::event::Flags::RELEASED). `None`: no such event.
+    /// [`RELEASED`](crate::domain::event::Flags::RELEASED). One of which only a part is kept stays. `None`: no such event.
     fn release(&self, id: EventId, plan: Plan) -> Answer<'_, Option<Released>>;
 
     /// Closes what nobody will send: an event in quarantine is dropped, and dead deliveries are
@@ -182,6 +185,8 @@ pub enum Released {
     },
     /// It was not in quarantine, and nothing is done.
     NotQuarantined,
+    /// Only a part of it is kept, and nothing is done.
+    Truncated,
 }
 
 /// What `discard` did.
@@ -213,6 +218,10 @@ pub struct Stats {
     pub destinations: Vec<DestinationStats>,
     /// Events in quarantine by source and reason.
     pub quarantined: Vec<(Name, crate::domain::event::Reason, u64)>,
+    /// What events in quarantine take on the disk, about.
+    pub quarantine_bytes: u64,
+    /// How much that may be; beyond it only a part is kept of an event that comes into quarantine.
+    pub quarantine_budget: u64,
 }
 
 /// What waits for one destination.
@@ -278,5 +287,5 @@ pub enum Problem {
 /// # Errors
 /// [`StoreError::Unusable`], with what to do.
 pub fn open(settings: &Settings, clock: Clock, metrics: Arc<Metrics>) -> Result<Arc<dyn Store>, StoreError> {
-    Ok(Arc::new(sqlite::Sqlite::open(settings, clock, metrics)?))
+    Ok(Arc::new(sqlite::Sqlite::open(settings, sqlite::Room::default(), clock, metrics)?))
 }

@@ -14,7 +14,10 @@ use hookgate::{
         plan::{Plan, Routing, Target},
     },
     metrics::{Labels, Metrics},
-    store::{Appended, Judge, NewEvent, Query, Settings, Store, StoreError, sqlite::Sqlite},
+    store::{
+        Appended, Judge, NewEvent, Query, Settings, Store, StoreError,
+        sqlite::{Room, Sqlite},
+    },
 };
 use std::{future::Future, path::Path, sync::Arc, time::Duration};
 use tempfile::TempDir;
@@ -34,6 +37,7 @@ macro_rules! contract {
 }
 
 mod accepting;
+mod budget;
 mod delivering;
 mod finding;
 mod model;
@@ -48,13 +52,13 @@ type Opened = Result<Arc<dyn Store>, StoreError>;
 /// How an engine is opened, and how its process is made to end without a word.
 #[derive(Clone, Copy)]
 pub struct Engine {
-    pub open: fn(&Settings, Clock) -> Opened,
+    pub open: fn(&Settings, Room, Clock) -> Opened,
     /// What would be on the disk if the process were killed now, in a folder of its own.
     pub killed: fn(&Path) -> TempDir,
 }
 
 pub const SQLITE: Engine = Engine {
-    open: |settings, clock| Ok(Arc::new(Sqlite::open(settings, clock, Arc::new(Metrics::new(&Labels::default())))?)),
+    open: |settings, room, clock| Ok(Arc::new(Sqlite::open(settings, room, clock, Arc::new(Metrics::new(&Labels::default())))?)),
     killed: |folder| {
         let copy = tempfile::tempdir().unwrap();
         for file in ["hookgate.db", "hookgate.db-wal"] {
@@ -71,13 +75,21 @@ pub struct House {
     pub clock: Clock,
     pub keep: Duration,
     pub keep_unresolved: Duration,
+    pub room: Room,
 }
 
 const MONTH: Duration = Duration::from_secs(30 * 86_400);
 
 impl House {
     pub fn new(engine: Engine) -> Self {
-        Self { engine, folder: tempfile::tempdir().unwrap(), clock: Clock::system(), keep: MONTH, keep_unresolved: 6 * MONTH }
+        Self {
+            engine,
+            folder: tempfile::tempdir().unwrap(),
+            clock: Clock::system(),
+            keep: MONTH,
+            keep_unresolved: 6 * MONTH,
+            room: Room::default(),
+        }
     }
 
     pub fn settings(&self) -> Settings {
@@ -85,7 +97,7 @@ impl House {
     }
 
     pub fn open(&self) -> Arc<dyn Store> {
-        (self.engine.open)(&self.settings(), self.clock.clone()).unwrap()
+        (self.engine.open)(&self.settings(), self.room, self.clock.clone()).unwrap()
     }
 
     /// The same store after a kill, opened in a folder of its own.

@@ -2,8 +2,13 @@
 
 use crate::store_contract::{House, SQLITE, all, event, ids, name, settlement, signed, stored, to, until, until_states};
 use hookgate::{
-    domain::{attempt::Next, clock::Clock, delivery::DeliveryStatus},
-    store::{Appended, Problem, Query, Settings, StoreError, WINDOW},
+    domain::{
+        attempt::Next,
+        clock::Clock,
+        delivery::DeliveryStatus,
+        event::{Reason, Verdict},
+    },
+    store::{Appended, Problem, Query, Settings, StoreError, WINDOW, sqlite::Room},
 };
 use std::{
     fs,
@@ -22,7 +27,7 @@ fn database(house: &House) -> PathBuf {
 
 /// Opens a store that cannot be used, and gives the reason and the message.
 fn refused(settings: &Settings) -> (Problem, String) {
-    match (SQLITE.open)(settings, Clock::system()) {
+    match (SQLITE.open)(settings, Room::default(), Clock::system()) {
         Err(error @ StoreError::Unusable { .. }) => {
             let message = error.to_string();
             let StoreError::Unusable { problem, .. } = error else { unreachable!("matched above") };
@@ -384,4 +389,26 @@ async fn a_kill_while_events_are_indexed_leaves_each_to_be_found_once() {
     let connection = rusqlite::Connection::open(database(&house)).unwrap();
     let sql = "SELECT (SELECT count(*) FROM ids), (SELECT count(*) FROM event WHERE seq > (SELECT indexed_seq FROM state))";
     assert_eq!(connection.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap(), (EVENTS as i64, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_of_the_first_version_is_brought_up_to_date_with_what_it_holds() {
+    let house = House::new(SQLITE);
+    let store = house.open();
+    stored(&store, to(event(1), &["orders"])).await;
+    let mut kept_back = event(2);
+    kept_back.verdict = Verdict::Quarantined(Reason::Ambiguous);
+    stored(&store, to(kept_back, &["orders"])).await;
+    let before = store.stats().await.unwrap().quarantine_bytes;
+    drop(store);
+    from_outside(
+        &house,
+        "ALTER TABLE event DROP COLUMN weight; ALTER TABLE event DROP COLUMN first_body_half;
+         ALTER TABLE state DROP COLUMN quarantine_bytes; PRAGMA user_version = 1",
+    );
+    let store = house.open();
+    assert_eq!(ids(&store, all()).await, [event(2).id, event(1).id]);
+    let after = store.stats().await.unwrap().quarantine_bytes;
+    assert!(after > 0 && after.abs_diff(before) < 200, "{before} and {after}");
+    assert_eq!(store.lease(&name("orders"), 10).await.unwrap().leases.len(), 1);
 }

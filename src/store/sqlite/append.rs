@@ -3,13 +3,14 @@
 use super::{
     super::{Appended, BODIES_PER_SIGNATURE, NewEvent},
     book::Draft,
+    quarantine::Portion,
     rows::{self, ContentType},
     shared::Shared,
     work::Work,
 };
 use crate::domain::{
     delivery::{Accepted, HeldBody, Lease, Run, Seq},
-    event::{Event, Flags, Reason, Verdict},
+    event::{Event, Fields, Flags, Reason, Verdict},
     id::EventId,
     name::Name,
     plan::{Plan, Target},
@@ -20,7 +21,7 @@ use std::sync::Arc;
 
 /// In the order of the columns; numbered, since SQLite looks named ones up one by one.
 const INSERT_EVENT: &str = "INSERT INTO event VALUES
-    (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 0, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25)";
+    (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 0, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26)";
 
 /// A day, in which there are at most [`BODIES_PER_SIGNATURE`] bodies of one signature.
 const DAY: i64 = 86_400_000;
@@ -72,19 +73,30 @@ enum Known {
     },
 }
 
-/// Whether an event that is stored has the signature of one before it, with that one's half of the id, and says the same.
+/// As what an event is stored; with the other half of the first one's id, where one came before under its signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Sibling {
-    None,
-    Harmless(i64),
-    Other(i64),
+enum Standing {
+    /// Goes where the plan says.
+    Accepted,
+    /// The same, and flagged, since it says what the first one said.
+    Renotified(i64),
+    /// In quarantine.
+    KeptBack(Reason, Option<i64>),
 }
 
-impl Sibling {
+impl Standing {
     fn first(self) -> Option<i64> {
         match self {
-            Self::None => None,
-            Self::Harmless(first) | Self::Other(first) => Some(first),
+            Self::Accepted => None,
+            Self::Renotified(first) => Some(first),
+            Self::KeptBack(_, first) => first,
+        }
+    }
+
+    fn reason(self) -> Option<Reason> {
+        match self {
+            Self::Accepted | Self::Renotified(_) => None,
+            Self::KeptBack(reason, _) => Some(reason),
         }
     }
 }
@@ -100,14 +112,14 @@ impl Work<'_> {
         let NewEvent { event, plan, .. } = new;
         match (self.known(event.id)?, event.verdict) {
             (Known::Same(seq), _) => self.repeat(seq, new),
-            (Known::No, Verdict::Accepted) => self.store(event, plan, None, Sibling::None),
-            (Known::No, Verdict::Quarantined(reason)) => self.store(event, &plan.clone().answer_only(), Some(reason), Sibling::None),
+            (Known::No, Verdict::Accepted) => self.store(event, plan, Standing::Accepted),
+            (Known::No, Verdict::Quarantined(reason)) => self.store(event, &plan.clone().answer_only(), Standing::KeptBack(reason, None)),
             (Known::Other { recent, .. }, _) if recent >= BODIES_PER_SIGNATURE => Ok(Placed::Variant { stored: false }),
             (Known::Other { first: (seq, first), .. }, Verdict::Accepted) if self.is_harmless(seq, new)? => {
-                self.store(event, plan, None, Sibling::Harmless(first))
+                self.store(event, plan, Standing::Renotified(first))
             }
             (Known::Other { first: (_, first), .. }, _) => {
-                self.store(event, &plan.clone().answer_only(), Some(Reason::Variant), Sibling::Other(first))?;
+                self.store(event, &plan.clone().answer_only(), Standing::KeptBack(Reason::Variant, Some(first)))?;
                 Ok(Placed::Variant { stored: true })
             }
         }
@@ -167,15 +179,17 @@ impl Work<'_> {
         Ok(others.first().map_or(Known::No, |first| Known::Other { first: *first, recent }))
     }
 
-    fn store(&mut self, event: &Arc<Event>, plan: &Plan, reason: Option<Reason>, sibling: Sibling) -> Result<Placed> {
-        let flags = match sibling {
-            Sibling::None | Sibling::Other(_) => event.flags,
-            Sibling::Harmless(_) => event.flags.with(Flags::RENOTIFIED),
+    fn store(&mut self, event: &Arc<Event>, plan: &Plan, standing: Standing) -> Result<Placed> {
+        let portion = match standing {
+            Standing::Accepted => Portion::whole(event),
+            Standing::Renotified(_) => Portion { flags: event.flags.with(Flags::RENOTIFIED), ..Portion::whole(event) },
+            Standing::KeptBack(..) => self.keep_back(event),
         };
+        let flags = portion.flags;
         let seq = (self.draft.last_seq + 1).max(self.now.saturating_mul(1 << 20));
         self.draft.last_seq = seq;
-        self.insert(seq, event, plan, reason, flags, sibling)?;
-        self.note(seq, event);
+        self.insert(seq, event, &portion, plan, standing)?;
+        self.note(seq, event, &portion.fields);
         let mut leased = Vec::new();
         let mut deferred = Vec::new();
         for target in &plan.targets {
@@ -202,9 +216,9 @@ impl Work<'_> {
             content_type: event.content_type.clone(),
             verified: event.verified,
             flags,
-            first: rows::sibling(event.id, sibling.first()),
+            first: rows::sibling(event.id, standing.first()),
         });
-        let (body, is_variant) = (event.payload.bytes().clone(), matches!(sibling, Sibling::Harmless(_)));
+        let (body, is_variant) = (event.payload.bytes().clone(), matches!(standing, Standing::Renotified(_)));
         Ok(Placed::Stored { accepted, targets: leased, deferred, body, is_variant })
     }
 
@@ -233,9 +247,10 @@ impl Work<'_> {
         Ok(())
     }
 
-    fn insert(&self, seq: i64, event: &Event, plan: &Plan, reason: Option<Reason>, flags: Flags, sibling: Sibling) -> Result<()> {
+    fn insert(&self, seq: i64, event: &Event, portion: &Portion<'_>, plan: &Plan, standing: Standing) -> Result<()> {
         let (signature_half, body_half) = halves(event.id);
-        let fields = &event.fields;
+        let fields = &*portion.fields;
+        let weight = standing.reason().map_or(0, |_| portion.weight());
         self.connection.prepare_cached(INSERT_EVENT)?.execute(params![
             seq,
             signature_half,
@@ -244,12 +259,12 @@ impl Work<'_> {
             rows::kind_code(event.kind),
             event.received_at.millis(),
             event.verified,
-            flags.bits(),
-            reason.map(Reason::as_str),
+            portion.flags.bits(),
+            standing.reason().map(Reason::as_str),
             rows::routing_code(plan.routing),
             plan.answer,
             rows::pack_plan(self.connection, &self.shared.names, plan)?,
-            ContentType(event.content_type.as_deref()),
+            ContentType(portion.content_type),
             present(&fields.state),
             present(&fields.result),
             present(&fields.operation),
@@ -261,25 +276,31 @@ impl Work<'_> {
             present(&fields.gateway_account),
             present(&fields.gateway_name),
             present(&fields.is_sandbox),
-            sibling.first(),
+            standing.first(),
+            weight,
         ])?;
         let sql = "INSERT INTO body VALUES (?1, ?2)";
-        self.connection.prepare_cached(sql)?.execute((seq, rows::pack_body(event.payload.bytes())))?;
+        self.connection.prepare_cached(sql)?.execute((seq, rows::pack_body(portion.body)))?;
         Ok(())
     }
 
     /// Notes what is to be indexed, and how far the key is from the time of reception.
-    fn note(&mut self, seq: i64, event: &Event) {
+    fn note(&mut self, seq: i64, event: &Event, kept: &Fields) {
         let Draft { new, fields, state, .. } = &mut *self.draft;
         new.insert(halves(event.id), seq);
-        let found = [(b'r', &event.fields.reference_number), (b's', &event.fields.session_id), (b'o', &event.fields.order_no)];
-        fields.extend(found.into_iter().filter_map(|(field, text)| Some((rows::field_hash(field, present(text)?), seq))));
+        fields.extend(indexed(kept).map(|value| (value, seq)));
         let skew = (seq >> 20).saturating_sub(event.received_at.millis());
         state.skew = (state.skew.0.min(skew), state.skew.1.max(skew));
     }
 }
 
+/// What an event is found by in the index of fields.
+pub(super) fn indexed(fields: &Fields) -> impl Iterator<Item = i64> {
+    let found = [(b'r', &fields.reference_number), (b's', &fields.session_id), (b'o', &fields.order_no)];
+    found.into_iter().filter_map(|(field, text)| Some(rows::field_hash(field, present(text)?)))
+}
+
 /// Absent and empty are one.
-fn present(text: &Option<Box<str>>) -> Option<&str> {
+pub(super) fn present(text: &Option<Box<str>>) -> Option<&str> {
     text.as_deref().filter(|text| !text.is_empty())
 }

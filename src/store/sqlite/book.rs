@@ -31,13 +31,16 @@ pub(super) struct State {
     pub(super) unresolved_cursor: i64,
     /// How far keys are before and behind the times of reception, in milliseconds: at most 0, at least 0.
     pub(super) skew: (i64, i64),
+    /// What events in quarantine count against their budget.
+    pub(super) quarantine_bytes: i64,
 }
 
 impl State {
     /// Reads the row.
     pub(super) fn load(connection: &Connection) -> Result<Self> {
         let sql =
-            "SELECT turn, low_seq, indexed_seq, time, removal_time, finished_cursor, unresolved_cursor, skew_low, skew_high FROM state";
+            "SELECT turn, low_seq, indexed_seq, time, removal_time, finished_cursor, unresolved_cursor, skew_low, skew_high, quarantine_bytes
+             FROM state";
         connection.prepare_cached(sql)?.query_row([], |row| {
             Ok(Self {
                 turn: row.get(0)?,
@@ -48,6 +51,7 @@ impl State {
                 finished_cursor: row.get(5)?,
                 unresolved_cursor: row.get(6)?,
                 skew: (row.get(7)?, row.get(8)?),
+                quarantine_bytes: row.get(9)?,
             })
         })
     }
@@ -55,7 +59,7 @@ impl State {
     /// Writes the row.
     pub(super) fn save(&self, connection: &Connection) -> Result<()> {
         let sql = "UPDATE state SET turn = ?1, low_seq = ?2, indexed_seq = ?3, time = ?4, removal_time = ?5, finished_cursor = ?6,
-                   unresolved_cursor = ?7, skew_low = ?8, skew_high = ?9";
+                   unresolved_cursor = ?7, skew_low = ?8, skew_high = ?9, quarantine_bytes = ?10";
         connection.prepare_cached(sql)?.execute((
             self.turn,
             self.low_seq,
@@ -66,6 +70,7 @@ impl State {
             self.unresolved_cursor,
             self.skew.0,
             self.skew.1,
+            self.quarantine_bytes,
         ))?;
         Ok(())
     }
@@ -88,6 +93,8 @@ pub(super) struct Book {
     pub(super) is_complete: bool,
     /// The destinations of the rules file; `None`: nobody has said.
     pub(super) served: Option<HashSet<Name>>,
+    /// Whether the last event that came into quarantine was kept in part.
+    is_truncating: bool,
     /// Events from `low_seq` on, with the number of their destinations that have no row.
     tracked: VecDeque<(i64, usize)>,
 }
@@ -115,6 +122,8 @@ pub(super) struct Draft {
     pub(super) backlog: HashSet<i64>,
     /// Leased deliveries that get a row.
     pub(super) spilled: Vec<(i64, i64)>,
+    /// Its events of which only a part is kept.
+    pub(super) truncated: u64,
     /// All events up to this one are in the indexes now.
     pub(super) indexed: Option<i64>,
 }
@@ -152,6 +161,7 @@ impl Book {
 
     /// Takes over what a committed transaction changed, here and in the lanes.
     pub(super) fn commit(&mut self, mut draft: Draft, shared: &Shared) {
+        self.watch_quarantine(&draft, shared);
         self.state = draft.state;
         self.last_seq = draft.last_seq;
         if let Some(upto) = draft.indexed {
@@ -185,6 +195,19 @@ impl Book {
         }
         while self.tracked.front().is_some_and(|(_, lacking)| *lacking == 0) {
             self.tracked.pop_front();
+        }
+    }
+
+    /// Counts what is kept in part, and tells of it where that begins and ends.
+    fn watch_quarantine(&mut self, draft: &Draft, shared: &Shared) {
+        let (bytes, budget) = (draft.state.quarantine_bytes, shared.quarantine_budget);
+        shared.metrics.truncated(draft.truncated);
+        if draft.truncated > 0 && !self.is_truncating {
+            tracing::error!(bytes, budget, "quarantine has used its share of the disk: of what comes in there only a part is kept");
+            self.is_truncating = true;
+        } else if draft.truncated == 0 && self.is_truncating && bytes <= budget - budget / 10 {
+            tracing::info!(bytes, budget, "quarantine has room again");
+            self.is_truncating = false;
         }
     }
 

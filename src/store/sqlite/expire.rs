@@ -104,7 +104,7 @@ impl Work<'_> {
     }
 
     /// Removes an event if it may go, and gives how many went.
-    fn look(&self, seq: i64, limits: &Limits) -> Result<u64> {
+    fn look(&mut self, seq: i64, limits: &Limits) -> Result<u64> {
         let stage = match self.stage(seq) {
             Ok(Some(stage)) => stage,
             Ok(None) => return Ok(0),
@@ -142,13 +142,15 @@ impl Work<'_> {
         Ok(Some(if is_unresolved { Stage::Unresolved } else { Stage::Finished }))
     }
 
-    fn remove(&self, seq: i64) -> Result<()> {
-        let sql = "DELETE FROM event WHERE seq = ?1 RETURNING signature_half, body_half, reference_number, session_id, order_no";
-        let (id, fields) = self.connection.prepare_cached(sql)?.query_row([seq], |row| {
+    fn remove(&mut self, seq: i64) -> Result<()> {
+        let sql = "DELETE FROM event WHERE seq = ?1 RETURNING signature_half, body_half, reference_number, session_id, order_no,
+                   weight";
+        let (id, fields, weight) = self.connection.prepare_cached(sql)?.query_row([seq], |row| {
             let id: (i64, i64) = (row.get(0)?, row.get(1)?);
             let fields: [Option<Box<str>>; 3] = [row.get(2)?, row.get(3)?, row.get(4)?];
-            Ok((id, fields))
+            Ok((id, fields, row.get(5)?))
         })?;
+        self.no_longer_kept_back(weight);
         self.connection.prepare_cached("DELETE FROM ids WHERE signature_half = ?1 AND body_half = ?2")?.execute(id)?;
         for (field, text) in [b'r', b's', b'o'].into_iter().zip(fields) {
             if let Some(text) = text {

@@ -13,6 +13,15 @@ use std::{
     sync::Arc,
 };
 
+/// A disk, in bytes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Disk {
+    /// All of it.
+    pub(super) size: u64,
+    /// What we can still write to it.
+    pub(super) free: u64,
+}
+
 /// A data folder in our exclusive use, until this is dropped.
 #[derive(Debug)]
 pub(super) struct Folder {
@@ -55,15 +64,25 @@ impl Folder {
         }
     }
 
-    /// Bytes of all files in the folder, and bytes free on its disk.
-    pub(super) fn size(&self) -> io::Result<(u64, u64)> {
+    /// Bytes of all files in the folder.
+    pub(super) fn size(&self) -> io::Result<u64> {
         let mut bytes = 0;
         for entry in fs::read_dir(&self.path)? {
             // A file can go away between the two calls.
             bytes += entry?.metadata().map_or(0, |file| file.len());
         }
+        Ok(bytes)
+    }
+
+    /// The disk it is on.
+    pub(super) fn disk(&self) -> io::Result<Disk> {
         let disk = rustix::fs::statvfs(&self.path)?;
-        Ok((bytes, disk.f_bavail.saturating_mul(disk.f_frsize)))
+        Ok(Disk { size: disk.f_blocks.saturating_mul(disk.f_frsize), free: disk.f_bavail.saturating_mul(disk.f_frsize) })
+    }
+
+    /// What an error of the system means while it opens the folder.
+    pub(super) fn refused(&self, error: io::Error) -> StoreError {
+        unusable(&self.path, Problem::Io(Arc::new(error)))
     }
 
     /// What an error of the engine means while it opens the folder.

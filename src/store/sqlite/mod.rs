@@ -41,6 +41,7 @@ mod lanes;
 mod lease;
 mod names;
 mod park;
+mod quarantine;
 mod read;
 mod readers;
 mod rebuild;
@@ -70,13 +71,20 @@ pub struct Sqlite {
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
+/// How much of the disk is for what, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Room {
+    /// For events in quarantine; `None`: [a share](super::QUARANTINE_SHARE) of the disk.
+    pub quarantine: Option<u64>,
+}
+
 impl Sqlite {
     /// Opens, or makes, the database in the data folder.
     ///
     /// # Errors
     /// [`StoreError::Unusable`], with what to do.
-    pub fn open(settings: &Settings, clock: Clock, metrics: Arc<Metrics>) -> Result<Self, StoreError> {
-        let (shared, mut connection, book) = start::open(settings, clock, metrics)?;
+    pub fn open(settings: &Settings, room: Room, clock: Clock, metrics: Arc<Metrics>) -> Result<Self, StoreError> {
+        let (shared, mut connection, book) = start::open(settings, room, clock, metrics)?;
         let checkpoints = Checkpoints::start(&shared);
         checkpoints.watch(&mut connection).map_err(|error| shared.folder.unusable(error))?;
         let (commands, taken) = mpsc::channel(COMMANDS);

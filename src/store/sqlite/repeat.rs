@@ -13,8 +13,7 @@ use rusqlite::{OptionalExtension, Result};
 /// A delivery that waits for its next attempt is not hurried more often, in milliseconds.
 const REST: i64 = 30_000;
 
-const SEEN: &str =
-    "UPDATE event SET duplicates = duplicates + 1 WHERE seq = ?1 RETURNING source, reason IS NOT NULL, flags, routing, answer, plan";
+const SEEN: &str = "UPDATE event SET duplicates = duplicates + 1 WHERE seq = ?1 RETURNING source, reason IS NOT NULL, flags, routing, answer, plan, weight";
 
 impl Work<'_> {
     /// Counts a duplicate on the first event. At the same source it helps every delivery, and an event that went nowhere is
@@ -23,9 +22,9 @@ impl Work<'_> {
         let read = self.connection.prepare_cached(SEEN)?.query_row([seq], |row| {
             let (targets, rules) = rows::unpack_plan(&self.shared.names, row.get_ref(5)?.as_blob()?)?;
             let plan = Plan { targets, rules, routing: rows::routing(row.get(3)?)?, answer: row.get(4)? };
-            Ok((row.get::<_, i64>(0)?, row.get::<_, bool>(1)?, Flags::from_bits(row.get(2)?), plan))
+            Ok((row.get::<_, i64>(0)?, row.get::<_, bool>(1)?, Flags::from_bits(row.get(2)?), row.get(6)?, plan))
         });
-        let (source, is_quarantined, flags, mut plan) = match read {
+        let (source, is_quarantined, flags, weight, mut plan) = match read {
             Ok(read) => read,
             Err(error) if error.sqlite_error_code().is_some() => return Err(error),
             Err(error) => {
@@ -34,6 +33,9 @@ impl Work<'_> {
                 return Ok(Placed::Duplicate { answer: new.plan.answer, due: Vec::new() });
             }
         };
+        if is_quarantined && flags.contains(Flags::TRUNCATED) {
+            self.complete(seq, &new.event, weight)?;
+        }
         let is_doubtful = new.event.verdict != Verdict::Accepted && !flags.contains(Flags::RELEASED);
         if is_quarantined || is_doubtful || flags.contains(Flags::DISCARDED) {
             return Ok(Placed::Duplicate { answer: plan.answer, due: Vec::new() });

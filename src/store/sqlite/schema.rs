@@ -7,7 +7,7 @@ use std::{path::Path, time::Duration};
 pub(super) const APPLICATION_ID: i64 = 0x686b_6774;
 
 /// Each brings the schema from the version that is its place to the next.
-const MIGRATIONS: [&str; 2] = [VERSION_1, VERSION_2];
+const MIGRATIONS: [&str; 3] = [VERSION_1, VERSION_2, VERSION_3];
 
 /// The version that this program writes.
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
@@ -83,6 +83,14 @@ CREATE TABLE overdue (seq INTEGER PRIMARY KEY);
 
 /// `first_body_half` makes the id of the first event of the signature, in the row of one that is not the first itself.
 const VERSION_2: &str = "ALTER TABLE event ADD COLUMN first_body_half INTEGER;";
+
+/// `weight` is what an event in quarantine counts against its budget, and `quarantine_bytes` the sum of that.
+const VERSION_3: &str = "
+ALTER TABLE event ADD COLUMN weight INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE state ADD COLUMN quarantine_bytes INTEGER NOT NULL DEFAULT 0;
+UPDATE event SET weight = 512 + ifnull((SELECT length(body) FROM body WHERE body.seq = event.seq), 0) WHERE reason IS NOT NULL;
+UPDATE state SET quarantine_bytes = (SELECT ifnull(sum(weight), 0) FROM event WHERE reason IS NOT NULL);
+";
 
 /// The one connection that writes. Freed pages are used again, so the file needs no vacuum:
 /// `auto_vacuum` would cost a map of all pages, and removal goes on about as fast as events come in.

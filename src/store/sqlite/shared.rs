@@ -24,6 +24,16 @@ use std::{
 /// The bodies of fresh leases that are kept in memory come to at most so many bytes.
 pub(super) const HELD_BODIES: usize = 32 << 20;
 
+/// What is read at the start.
+pub(super) struct Loaded {
+    /// The dictionary.
+    pub(super) names: Names,
+    /// The store's time.
+    pub(super) timeline: Timeline,
+    /// Nothing leased.
+    pub(super) lanes: Lanes,
+}
+
 /// The parts of the engine that more than one thread looks at.
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -37,6 +47,8 @@ pub(super) struct Shared {
     pub(super) readers: Readers,
     /// What is counted.
     pub(super) metrics: Arc<Metrics>,
+    /// What events in quarantine may count, see `quarantine`.
+    pub(super) quarantine_budget: i64,
     /// What is left of [`HELD_BODIES`].
     pub(super) bodies: Arc<tokio::sync::Semaphore>,
     /// Whether the store is to end.
@@ -49,16 +61,17 @@ pub(super) struct Shared {
 
 impl Shared {
     /// With nothing leased and nothing failed.
-    pub(super) fn new(folder: Folder, names: Names, timeline: Timeline, readers: Readers, metrics: Arc<Metrics>, lanes: Lanes) -> Self {
+    pub(super) fn new(folder: Folder, read: Loaded, readers: Readers, metrics: Arc<Metrics>, quarantine_budget: i64) -> Self {
         Self {
             folder,
-            names,
-            timeline,
+            names: read.names,
+            timeline: read.timeline,
             readers,
             metrics,
+            quarantine_budget,
             bodies: Arc::new(tokio::sync::Semaphore::new(HELD_BODIES)),
             closing: AtomicBool::new(false),
-            lanes: Mutex::new(lanes),
+            lanes: Mutex::new(read.lanes),
             failure: Mutex::new(None),
             returned: Mutex::new(Vec::new()),
             writer: OnceLock::new(),

@@ -1,7 +1,8 @@
 //! What a start does: opens or makes the database, and gives every delivery that was leased when the last process ended a row.
 
 use super::{
-    super::{Settings, StoreError},
+    super::{QUARANTINE_SHARE, Settings, StoreError},
+    Room,
     book::{Book, State},
     folder::Folder,
     index,
@@ -9,7 +10,7 @@ use super::{
     names::Names,
     readers::Readers,
     rows, schema,
-    shared::Shared,
+    shared::{Loaded, Shared},
     timeline::Timeline,
 };
 use crate::{domain::clock::Clock, metrics::Metrics};
@@ -17,23 +18,22 @@ use rusqlite::{Connection, Result};
 use std::sync::Arc;
 
 /// A store that is open, and what its writer begins with.
-pub(super) fn open(settings: &Settings, clock: Clock, metrics: Arc<Metrics>) -> Result<(Arc<Shared>, Connection, Book), StoreError> {
+pub(super) fn open(
+    settings: &Settings,
+    room: Room,
+    clock: Clock,
+    metrics: Arc<Metrics>,
+) -> Result<(Arc<Shared>, Connection, Book), StoreError> {
     let folder = Folder::open(&settings.path)?;
-    let opened = load(&folder, clock).map_err(|error| folder.unusable(error))?;
-    let Loaded { connection, names, timeline, book, lanes } = opened;
+    let disk = folder.disk().map_err(|error| folder.refused(error))?;
+    let (connection, book, read) = load(&folder, clock).map_err(|error| folder.unusable(error))?;
     let readers = Readers::new(folder.database(), metrics.clone());
-    Ok((Arc::new(Shared::new(folder, names, timeline, readers, metrics, lanes)), connection, book))
+    let budget = room.quarantine.unwrap_or(disk.size / QUARANTINE_SHARE);
+    let shared = Shared::new(folder, read, readers, metrics, i64::try_from(budget).unwrap_or(i64::MAX));
+    Ok((Arc::new(shared), connection, book))
 }
 
-struct Loaded {
-    connection: Connection,
-    names: Names,
-    timeline: Timeline,
-    book: Book,
-    lanes: Lanes,
-}
-
-fn load(folder: &Folder, clock: Clock) -> Result<Loaded> {
+fn load(folder: &Folder, clock: Clock) -> Result<(Connection, Book, Loaded)> {
     let mut connection = schema::writer(&folder.database())?;
     schema::migrate(&mut connection, clock.now().millis())?;
     // The log of a process that ended is synced here: what is read from now on is on the disk.
@@ -47,7 +47,7 @@ fn load(folder: &Folder, clock: Clock) -> Result<Loaded> {
     let mut book = Book::new(state, last_seq);
     index::read_rest(&connection, &mut book)?;
     let lanes = lanes(&connection, &names, timeline.now())?;
-    Ok(Loaded { connection, names, timeline, book, lanes })
+    Ok((connection, book, Loaded { names, timeline, lanes }))
 }
 
 /// The leases of the last process have lapsed: what has no row gets one.

@@ -2,6 +2,7 @@
 
 use super::{
     super::{DestinationStats, Stats, StoreError},
+    book::State,
     rows,
     shared::Shared,
 };
@@ -13,8 +14,8 @@ use std::collections::BTreeMap;
 pub(super) fn stats(shared: &Shared) -> Result<Stats, StoreError> {
     let now = shared.timeline.now();
     let mut stats = shared.readers.read(|connection| count(connection, shared, now))?;
-    match shared.folder.size() {
-        Ok((bytes, free)) => (stats.bytes, stats.free_bytes) = (bytes, free),
+    match shared.folder.size().and_then(|bytes| Ok((bytes, shared.folder.disk()?))) {
+        Ok((bytes, disk)) => (stats.bytes, stats.free_bytes) = (bytes, disk.free),
         Err(error) => tracing::warn!(%error, "the size of the data folder cannot be read"),
     }
     Ok(stats)
@@ -60,7 +61,13 @@ fn count(connection: &Connection, shared: &Shared, now: i64) -> Result<Stats> {
         let Count { ready, retrying, dead, parked, .. } = count;
         Ok(DestinationStats { destination, ready, retrying, dead, parked, oldest })
     });
-    Ok(Stats { destinations: destinations.collect::<Result<_>>()?, quarantined: quarantined(connection, shared)?, ..Stats::default() })
+    Ok(Stats {
+        destinations: destinations.collect::<Result<_>>()?,
+        quarantined: quarantined(connection, shared)?,
+        quarantine_bytes: u64::try_from(State::load(connection)?.quarantine_bytes).unwrap_or(0),
+        quarantine_budget: u64::try_from(shared.quarantine_budget).unwrap_or(0),
+        ..Stats::default()
+    })
 }
 
 fn by_destination(connection: &Connection, sql: &str) -> Result<Vec<(i64, u64)>> {
