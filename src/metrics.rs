@@ -74,6 +74,7 @@ pub struct Metrics {
     commit_events: Histogram,
     store_bytes: IntGauge,
     store_free_bytes: IntGauge,
+    store_reserve_bytes: IntGauge,
     store_errors: IntCounterVec,
     log_dropped: IntCounter,
 }
@@ -239,8 +240,9 @@ impl Metrics {
         self.store_errors.with_label_values(&[operation]).inc();
     }
 
-    /// The size of the data folder and what is free on its disk.
-    pub fn set_store_bytes(&self, bytes: u64, free: u64) {
+    /// The size of the data folder, what is free on its disk, and what is held in reserve there.
+    pub fn set_store_bytes(&self, bytes: u64, free: u64, reserve: u64) {
+        self.store_reserve_bytes.set(gauge(reserve));
         self.store_bytes.set(gauge(bytes));
         self.store_free_bytes.set(gauge(free));
     }

@@ -21,7 +21,7 @@ impl Admin {
     /// All metrics; what is a state and no event is looked up now.
     pub(super) async fn metrics_text(&self) -> Reply {
         if let Ok(stats) = self.store.stats().await {
-            self.metrics.set_store_bytes(stats.bytes, stats.free_bytes);
+            self.metrics.set_store_bytes(stats.bytes, stats.free_bytes, stats.reserve_bytes);
             self.metrics.set_quarantine_bytes(stats.quarantine_bytes, stats.quarantine_budget);
             self.metrics.reset_quarantined();
             for (source, reason, count) in &stats.quarantined {

@@ -154,7 +154,7 @@ pub(super) async fn serve(store: &Arc<dyn Store>, lanes: &Arc<Lanes>, names: Vec
         match store.serve(names.clone()).await {
             Ok(()) => names.iter().for_each(|name| lanes.wake(name)),
             Err(StoreError::Closed) => {}
-            Err(error @ (StoreError::Failing(_) | StoreError::Unusable { .. })) => {
+            Err(error @ (StoreError::Failing(_) | StoreError::OnReserve(_) | StoreError::Unusable { .. })) => {
                 tracing::error!(%error, "what waits for removed destinations could not all be parked");
             }
         }

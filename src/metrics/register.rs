@@ -166,6 +166,7 @@ impl Builder {
             commit_events: self.histogram("hookgate_store_commit_events", "Events in one commit.", COMMIT_EVENTS_BUCKETS),
             store_bytes: self.gauge("hookgate_store_bytes", "Size of the data folder."),
             store_free_bytes: self.gauge("hookgate_store_free_bytes", "Free bytes on the disk of the data folder."),
+            store_reserve_bytes: self.gauge("hookgate_store_reserve_bytes", "Bytes held in reserve there; 0 once the disk was full."),
             store_errors,
             log_dropped: self.counter("hookgate_log_lines_dropped_total", "Log lines that could not be written."),
             registry: self.registry,

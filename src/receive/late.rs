@@ -67,7 +67,7 @@ impl FrontDoor {
                 );
                 None
             }
-            Err(error @ (StoreError::Closed | StoreError::Failing(_) | StoreError::Unusable { .. })) => {
+            Err(error @ (StoreError::Closed | StoreError::Failing(_) | StoreError::OnReserve(_) | StoreError::Unusable { .. })) => {
                 tracing::error!(event = %event.id, %error, "an event that verifies late could not be stored");
                 Some(entry)
             }

@@ -136,7 +136,7 @@ impl FrontDoor {
                 self.log(&event, outcome, code, &rules, started);
                 verdict::accepted(code, event.id)
             }
-            Err(StoreError::Closed | StoreError::Failing(_) | StoreError::Unusable { .. }) => {
+            Err(StoreError::Closed | StoreError::Failing(_) | StoreError::OnReserve(_) | StoreError::Unusable { .. }) => {
                 metrics.outcome(Outcome::HeldOut);
                 tracing::error!(event = %event.id, source = %event.source, "the store could not take the event in time");
                 verdict::held_out()

@@ -33,6 +33,9 @@ pub const BODIES_PER_SIGNATURE: usize = 20;
 /// Of the disk, events in quarantine may take one part in so many; of what comes beyond, a part is kept.
 pub const QUARANTINE_SHARE: u64 = 20;
 
+/// So many bytes of the disk are held in reserve, and given up first when it is full.
+pub const RESERVE: u64 = 64 << 20;
+
 /// Where the store is and how long it keeps what is done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -96,7 +99,7 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Figures for metrics and the list of destinations.
     fn stats(&self) -> Answer<'_, Stats>;
 
-    /// Whether events can be accepted now; the reason if not.
+    /// Whether events can be accepted now, and for long; the reason if not.
     fn health(&self) -> Result<(), StoreError>;
 
     /// Writes what is still to be written, and closes. Later calls give [`StoreError::Closed`].
@@ -210,10 +213,12 @@ pub struct Expired {
 /// Figures of the store.
 #[derive(Debug, Clone, Default)]
 pub struct Stats {
-    /// Bytes of all files in the data folder.
+    /// Bytes of all files in the data folder but the reserve.
     pub bytes: u64,
     /// Bytes free on its disk.
     pub free_bytes: u64,
+    /// Bytes of its disk held in reserve; none where the disk is full.
+    pub reserve_bytes: u64,
     /// Per destination that has deliveries which are not delivered.
     pub destinations: Vec<DestinationStats>,
     /// Events in quarantine by source and reason.
@@ -255,6 +260,9 @@ pub enum StoreError {
     /// The disk failed or is full; it is tried again.
     #[error("the store cannot write: {0}")]
     Failing(Arc<rusqlite::Error>),
+    /// The disk is full, and nothing fails yet. Told by [`Store::health`], and by no other call.
+    #[error("the disk of {path} is full, and events are stored in the room that was reserved for this: make room on it now", path = .0.display())]
+    OnReserve(PathBuf),
     /// The gateway is stopping.
     #[error("the store is closed")]
     Closed,

@@ -88,7 +88,7 @@ impl House {
             clock: Clock::system(),
             keep: MONTH,
             keep_unresolved: 6 * MONTH,
-            room: Room::default(),
+            room: Room { reserve: 1 << 20, ..Room::default() },
         }
     }
 

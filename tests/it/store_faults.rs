@@ -2,12 +2,13 @@
 //! the rest waits. A fault that cannot be made here is told on stderr, and its story is skipped.
 
 use crate::support::{
-    gateway::{Gateway, Home, hookgate, hookgate_under},
+    gateway::{Gateway, Home, hookgate_under},
     sender::{Answer, payment, signed},
     sink::{Reply, Sink},
     until::{until, until_eq},
 };
 use hookgate::tasks;
+use serde_json::json;
 use std::{
     fs,
     io::Write,
@@ -46,8 +47,19 @@ async fn errors(gateway: &Gateway) -> f64 {
     series.map(|(_, value)| value.parse::<f64>().expect("a number")).sum()
 }
 
+/// Whether nothing can be stored, not even in the reserve.
 async fn is_failing(gateway: &Gateway) -> bool {
-    gateway.get("/readyz").await.code == 503
+    is_unready(gateway, "the store cannot write").await
+}
+
+/// Whether the disk is full and events are stored in the room of the reserve.
+async fn is_on_reserve(gateway: &Gateway) -> bool {
+    is_unready(gateway, "events are stored in the room that was reserved for this").await
+}
+
+async fn is_unready(gateway: &Gateway, reason: &str) -> bool {
+    let answer = gateway.get("/readyz").await;
+    answer.code == 503 && answer.text().contains(reason)
 }
 
 /// Every webhook is answered 200; gives the ids.
@@ -151,24 +163,58 @@ impl Drop for SmallDisk {
     }
 }
 
+impl SmallDisk {
+    /// A gateway with its data there, once its reserve is made.
+    async fn gateway(&self, sink: &Sink) -> Gateway {
+        let gateway = Gateway::start_in(Home::with_data(self.data(), &rules(sink))).await;
+        until_reserved(&gateway).await;
+        gateway
+    }
+}
+
+/// An eighth of a disk of 16 MiB.
+const RESERVE: f64 = (2 << 20) as f64;
+
+async fn until_reserved(gateway: &Gateway) {
+    until_eq("the reserve", RESERVE, || gateway.metric("hookgate_store_reserve_bytes")).await;
+    until_eq("readiness", 200, || async { gateway.get("/readyz").await.code }).await;
+}
+
+/// Sends one event after the other, each of which is answered, until it is noticed that the disk is full; gives their ids.
+async fn until_on_reserve(gateway: &Gateway, name: &str) -> Vec<String> {
+    let mut ids = Vec::new();
+    while !is_on_reserve(gateway).await {
+        assert!(ids.len() < 1_000, "the disk does not fill");
+        ids.extend(answered(vec![send(gateway, &format!("{name}-filling-{}", ids.len()))]).await);
+    }
+    ids
+}
+
 #[tokio::test]
-async fn while_the_disk_is_full_events_wait_and_are_answered_when_there_is_room_again() {
+async fn a_full_disk_is_met_with_the_reserve_first_and_then_events_wait_for_room() {
     let Some(disk) = SmallDisk::mount() else {
         eprintln!("skipped: a small disk cannot be mounted here; that takes root");
         return;
     };
     let disk = Arc::new(disk);
     let sink = Sink::always(Reply::status(200));
-    let home = Home::with_data(disk.data(), &rules(&sink));
-    let mut command = hookgate();
-    command.args(["serve", "--config"]).arg(home.rules_file());
-    let gateway = Gateway::run(command, home).await;
+    let gateway = disk.gateway(&sink).await;
     let mut ids = answered((0..20).map(|number| send(&gateway, &format!("before-{number}"))).collect()).await;
 
     for round in 0..2 {
+        disk.fill();
+        ids.extend(until_on_reserve(&gateway, &round.to_string()).await);
+        assert_eq!(gateway.metric("hookgate_store_reserve_bytes").await, 0.0);
+        // Nobody waits: what is held for longer than a moment would be counted.
+        for number in 0..50 {
+            ids.extend(answered(vec![send(&gateway, &format!("{round}-reserve-{number}"))]).await);
+            assert_eq!(gateway.metric("hookgate_held_requests").await, 0.0);
+        }
+        assert!(is_on_reserve(&gateway).await, "somebody is called all the while");
+
         let mut sent = Vec::new();
         // What the store gives back while it reopens is taken too, until nothing more fits.
-        until("the disk to be full", || {
+        until("the reserve to be used up", || {
             disk.fill();
             let last: Option<&Sent> = sent.last();
             if last.is_none_or(Sent::is_finished) && sent.len() < 1_000 {
@@ -187,8 +233,66 @@ async fn while_the_disk_is_full_events_wait_and_are_answered_when_there_is_room_
         disk.free();
         ids.extend(answered(sent).await);
         ids.extend(answered(during).await);
-        until_eq("readiness", 200, || async { gateway.get("/readyz").await.code }).await;
+        until_reserved(&gateway).await;
     }
+    let told = |message: &str| gateway.log().iter().filter(|line| line.contains(message)).count();
+    until_eq("each change to be told once", (2, 2), || async { (told("the reserve is given up"), told("the reserve is back")) }).await;
     ids.extend(answered(vec![send(&gateway, "after")]).await);
     nothing_is_lost(gateway.kill(), &ids, &sink).await;
+}
+
+#[tokio::test]
+async fn a_start_on_a_full_disk_uses_the_reserve_and_knows_that_it_is_used() {
+    let Some(disk) = SmallDisk::mount() else {
+        eprintln!("skipped: a small disk cannot be mounted here; that takes root");
+        return;
+    };
+    let sink = Sink::always(Reply::status(200));
+    let gateway = disk.gateway(&sink).await;
+    let mut ids = answered(vec![send(&gateway, "before")]).await;
+
+    // The disk fills while nobody runs.
+    let home = gateway.kill();
+    disk.fill();
+    let gateway = Gateway::start_in(home).await;
+    ids.extend(until_on_reserve(&gateway, "after the first start").await);
+    ids.extend(answered(vec![send(&gateway, "on the reserve")]).await);
+
+    // And it is started again in the middle of that.
+    let gateway = Gateway::start_in(gateway.kill()).await;
+    assert!(is_on_reserve(&gateway).await, "{}", gateway.get("/readyz").await.text());
+    ids.extend(answered(vec![send(&gateway, "after the second start")]).await);
+    disk.free();
+    until_reserved(&gateway).await;
+    nothing_is_lost(gateway.kill(), &ids, &sink).await;
+}
+
+#[tokio::test]
+async fn on_a_small_disk_quarantine_keeps_a_part_and_the_operator_is_told_why_it_stays() {
+    let Some(disk) = SmallDisk::mount() else {
+        eprintln!("skipped: a small disk cannot be mounted here; that takes root");
+        return;
+    };
+    let sink = Sink::always(Reply::status(200));
+    let home = Home::with_data(disk.data(), &rules(&sink).replace("test-hmac-key", "test-hmac-key, unsigned: quarantine"));
+    let gateway = Gateway::start_in(home).await;
+    // A twentieth of 16 MiB has room for one of these.
+    let body = |number: usize| format!(r#"{{"state":"paid","number":{number},"text":"{}"}}"#, "x".repeat(600_000));
+    let (first, second) = (gateway.send(body(1).as_bytes()).await, gateway.send(body(2).as_bytes()).await);
+    assert_eq!((first.code, second.code), (200, 200));
+    let gateway = &gateway;
+    let flags = |id: String| async move { gateway.until_status(&id, "quarantined").await["flags"].clone() };
+    assert_eq!((flags(first.event()).await, flags(second.event()).await), (json!([]), json!(["truncated"])));
+    assert_eq!(gateway.metric("hookgate_quarantine_truncated_total").await, 1.0);
+    let (bytes, budget) = (gateway.metric("hookgate_quarantine_bytes").await, gateway.metric("hookgate_quarantine_budget_bytes").await);
+    assert!(bytes > 600_000.0 && bytes <= budget && budget == (f64::from(16 << 20) / 20.0).floor(), "{bytes} of {budget}");
+    let release = |id: String| async move { gateway.call("POST", &format!("/api/v1/events/{id}/release"), b"{}").await };
+    let refused = release(second.event()).await;
+    assert_eq!((refused.code, &refused.json()["title"]), (409, &json!("Cannot be released")));
+    assert!(refused.text().contains("Only a part of the event is kept"), "{}", refused.text());
+    assert_eq!(gateway.call("POST", &format!("/api/v1/events/{}/discard", first.event()), b"{}").await.code, 200);
+    assert_eq!(gateway.send(body(2).as_bytes()).await.code, 200);
+    assert_eq!(release(second.event()).await.code, 200, "its bytes came again when there was room");
+    let arrived = sink.wait_for("the delivery", |requests| requests.len() == 1).await;
+    assert_eq!(arrived[0].body, body(2).into_bytes());
 }

@@ -2,7 +2,7 @@
 
 use super::{
     super::{Problem, StoreError},
-    schema,
+    reserve, schema,
 };
 use rusqlite::ffi;
 use std::{
@@ -12,6 +12,9 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
+
+/// Where less than this is free, whatever fails is taken to fail for want of room.
+const SCARCE: u64 = 256 << 10;
 
 /// A disk, in bytes.
 #[derive(Debug, Clone, Copy)]
@@ -52,6 +55,11 @@ impl Folder {
         Ok(Self { path: path.to_owned(), lock })
     }
 
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The database file.
     pub(super) fn database(&self) -> PathBuf {
         self.path.join("hookgate.db")
@@ -64,12 +72,15 @@ impl Folder {
         }
     }
 
-    /// Bytes of all files in the folder.
+    /// Bytes of all files in the folder but the reserve.
     pub(super) fn size(&self) -> io::Result<u64> {
         let mut bytes = 0;
         for entry in fs::read_dir(&self.path)? {
-            // A file can go away between the two calls.
-            bytes += entry?.metadata().map_or(0, |file| file.len());
+            let entry = entry?;
+            if entry.file_name() != reserve::FILE {
+                // A file can go away between the two calls.
+                bytes += entry.metadata().map_or(0, |file| file.len());
+            }
         }
         Ok(bytes)
     }
@@ -78,6 +89,11 @@ impl Folder {
     pub(super) fn disk(&self) -> io::Result<Disk> {
         let disk = rustix::fs::statvfs(&self.path)?;
         Ok(Disk { size: disk.f_blocks.saturating_mul(disk.f_frsize), free: disk.f_bavail.saturating_mul(disk.f_frsize) })
+    }
+
+    /// Whether it is for want of room that the engine failed. Not all of its errors say so.
+    pub(super) fn is_full(&self, error: &rusqlite::Error) -> bool {
+        error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull) || self.disk().is_ok_and(|disk| disk.free < SCARCE)
     }
 
     /// What an error of the system means while it opens the folder.
@@ -102,7 +118,7 @@ fn unusable(path: &Path, problem: Problem) -> StoreError {
 }
 
 /// Opens a file that only we can read, whatever the umask is.
-fn private(path: &Path) -> io::Result<File> {
+pub(super) fn private(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
     if file.metadata()?.permissions().mode() & 0o777 != 0o600 {
         file.set_permissions(Permissions::from_mode(0o600))?;

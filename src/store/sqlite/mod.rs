@@ -4,7 +4,8 @@
 //! `park` and `index` between them; `read`, `search` and `stats` run beside it. `book` and `lanes` are what the writer keeps in memory.
 
 use super::{
-    Answer, Appended, Discarded, EventDetail, Expired, Leased, NewEvent, Page, Query, Released, Retried, Settings, Stats, Store, StoreError,
+    Answer, Appended, Discarded, EventDetail, Expired, Leased, NewEvent, Page, Query, RESERVE, Released, Retried, Settings, Stats, Store,
+    StoreError,
 };
 use crate::{
     domain::{
@@ -47,6 +48,7 @@ mod readers;
 mod rebuild;
 mod release;
 mod repeat;
+mod reserve;
 mod retry;
 mod rows;
 mod schema;
@@ -72,10 +74,18 @@ pub struct Sqlite {
 }
 
 /// How much of the disk is for what, in bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Room {
+    /// Held in reserve for when the disk is full; less on a small disk.
+    pub reserve: u64,
     /// For events in quarantine; `None`: [a share](super::QUARANTINE_SHARE) of the disk.
     pub quarantine: Option<u64>,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self { reserve: RESERVE, quarantine: None }
+    }
 }
 
 impl Sqlite {
@@ -208,7 +218,11 @@ impl Store for Sqlite {
         if self.shared.is_closing() || self.commands.is_closed() {
             return Err(StoreError::Closed);
         }
-        self.shared.failure().map_or(Ok(()), |failure| Err(StoreError::Failing(failure)))
+        match self.shared.failure() {
+            Some(failure) => Err(StoreError::Failing(failure)),
+            None if self.shared.reserve.is_given_up() => Err(StoreError::OnReserve(self.shared.folder.path().to_owned())),
+            None => Ok(()),
+        }
     }
 
     fn close(&self) -> Answer<'_, ()> {

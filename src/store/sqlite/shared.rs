@@ -6,6 +6,7 @@ use super::{
     lanes::Lanes,
     names::Names,
     readers::Readers,
+    reserve::Reserve,
     timeline::Timeline,
 };
 use crate::{
@@ -39,6 +40,8 @@ pub(super) struct Loaded {
 pub(super) struct Shared {
     /// The data folder; dropped last, so the lock outlives the connections.
     pub(super) folder: Folder,
+    /// Room on its disk.
+    pub(super) reserve: Reserve,
     /// The dictionary.
     pub(super) names: Names,
     /// The store's time.
@@ -61,9 +64,17 @@ pub(super) struct Shared {
 
 impl Shared {
     /// With nothing leased and nothing failed.
-    pub(super) fn new(folder: Folder, read: Loaded, readers: Readers, metrics: Arc<Metrics>, quarantine_budget: i64) -> Self {
+    pub(super) fn new(
+        folder: Folder,
+        reserve: Reserve,
+        read: Loaded,
+        readers: Readers,
+        metrics: Arc<Metrics>,
+        quarantine_budget: i64,
+    ) -> Self {
         Self {
             folder,
+            reserve,
             names: read.names,
             timeline: read.timeline,
             readers,

@@ -9,6 +9,7 @@ use super::{
     lanes::Lanes,
     names::Names,
     readers::Readers,
+    reserve::Reserve,
     rows, schema,
     shared::{Loaded, Shared},
     timeline::Timeline,
@@ -26,10 +27,15 @@ pub(super) fn open(
 ) -> Result<(Arc<Shared>, Connection, Book), StoreError> {
     let folder = Folder::open(&settings.path)?;
     let disk = folder.disk().map_err(|error| folder.refused(error))?;
-    let (connection, book, read) = load(&folder, clock).map_err(|error| folder.unusable(error))?;
+    let reserve = Reserve::find(&settings.path, room.reserve);
+    let loaded = match load(&folder, clock.clone()) {
+        Err(error) if folder.is_full(&error) && reserve.give_up() => load(&folder, clock),
+        loaded => loaded,
+    };
+    let (connection, book, read) = loaded.map_err(|error| folder.unusable(error))?;
     let readers = Readers::new(folder.database(), metrics.clone());
     let budget = room.quarantine.unwrap_or(disk.size / QUARANTINE_SHARE);
-    let shared = Shared::new(folder, read, readers, metrics, i64::try_from(budget).unwrap_or(i64::MAX));
+    let shared = Shared::new(folder, reserve, read, readers, metrics, i64::try_from(budget).unwrap_or(i64::MAX));
     Ok((Arc::new(shared), connection, book))
 }
 

@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 pub(super) fn stats(shared: &Shared) -> Result<Stats, StoreError> {
     let now = shared.timeline.now();
     let mut stats = shared.readers.read(|connection| count(connection, shared, now))?;
+    stats.reserve_bytes = shared.reserve.bytes();
     match shared.folder.size().and_then(|bytes| Ok((bytes, shared.folder.disk()?))) {
         Ok((bytes, disk)) => (stats.bytes, stats.free_bytes) = (bytes, disk.free),
         Err(error) => tracing::warn!(%error, "the size of the data folder cannot be read"),

@@ -95,25 +95,19 @@ impl Writer {
 
     /// After a failure: closes all connections, opens one anew, and syncs all that is in the log, until that succeeds.
     /// A page that failed to sync may be marked clean, so that frames written behind it would vanish with the power.
+    /// Where the disk is full the reserve is given up first, and then nothing has to wait.
     /// Gives the turn of the last transaction on the disk: a commit that failed may be there all the same.
     pub(super) fn recover(&mut self, failure: Arc<rusqlite::Error>, operation: &'static str) -> Result<i64, Undone> {
-        if self.shared.failure().is_none() {
-            tracing::error!(error = %failure, operation, "the store cannot write; what comes in waits");
-        }
-        self.shared.metrics.store_error(operation);
-        self.shared.set_failure(Some(failure));
         self.connection = None;
+        let mut failure = failure;
         loop {
-            let until = self.shared.timeline.instant() + PAUSE;
-            loop {
-                if self.shared.is_closing() {
-                    return Err(Undone::Closing);
+            self.shared.metrics.store_error(operation);
+            if !self.shared.folder.is_full(&failure) || !self.shared.reserve.give_up() {
+                if self.shared.failure().is_none() {
+                    tracing::error!(error = %failure, operation, "the store cannot write; what comes in waits");
                 }
-                let left = until.saturating_duration_since(self.shared.timeline.instant());
-                if left.is_zero() {
-                    break;
-                }
-                thread::park_timeout(left);
+                self.shared.set_failure(Some(failure));
+                self.pause()?;
             }
             match self.reopen() {
                 Ok((connection, turn)) => {
@@ -121,11 +115,23 @@ impl Writer {
                     self.durability = Durability::Full;
                     return Ok(turn);
                 }
-                Err(error) => {
-                    self.shared.metrics.store_error(operation);
-                    self.shared.set_failure(Some(Arc::new(error)));
-                }
+                Err(error) => failure = Arc::new(error),
             }
+        }
+    }
+
+    /// Leaves the disk alone for a while.
+    fn pause(&self) -> Result<(), Undone> {
+        let until = self.shared.timeline.instant() + PAUSE;
+        loop {
+            if self.shared.is_closing() {
+                return Err(Undone::Closing);
+            }
+            let left = until.saturating_duration_since(self.shared.timeline.instant());
+            if left.is_zero() {
+                return Ok(());
+            }
+            thread::park_timeout(left);
         }
     }
 

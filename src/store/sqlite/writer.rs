@@ -10,6 +10,7 @@ use super::{
     index::{self, Indexing},
     lease,
     rebuild::Rebuild,
+    reserve::Tending,
     schema,
     settle::Settled,
     shared::{self, Reply, Shared},
@@ -66,6 +67,7 @@ pub(super) struct Writer {
     expired_at: Instant,
     removed: u64,
     rebuild: Option<Rebuild>,
+    _reserve: Tending,
     pub(super) checkpoints: Checkpoints,
 }
 
@@ -93,6 +95,7 @@ impl Writer {
             expired_at: now,
             removed: 0,
             rebuild: Some(Rebuild::start(&shared)),
+            _reserve: Tending::start(&shared),
             checkpoints,
             shared,
         }
