@@ -119,18 +119,65 @@ fn has_odd_state_or_result(top: &Top<'_>, _kind: Kind) -> bool {
     ["state", "result"].into_iter().any(|name| top.stated(name).text().is_some_and(is_odd))
 }
 
-/// Whether the message could be the one of another payload: a value contains (a) the name of a field that sorts after its
-/// own, up to and including the next one present, or (b) the name with an underscore of a field that is missing.
+/// Whether the message could be the one of another payload. The contract asks for a value that contains (a) the name of a
+/// field that sorts after its own, up to and including the next one present, or (b) the name with an underscore of a field
+/// that is missing. That lets some readings through, so this asks for more, which no genuine value says either:
+///
+/// - the name with an underscore of any field, be it there or not: `gateway_name` after a text that ends with it
+///   would be a field whose value begins with its own name;
+/// - in `state` and `result`, either of these two names with a letter behind it, as all their values begin with one: after a
+///   text that ends with `state`, a genuine `result` would be part of a `state`;
+/// - a name that begins in a value and ends with the name of the next field, see [`STRADDLING`].
+///
+/// So every name in the genuine message begins a field here too, or is the end of one. Only a genuine value that has the name
+/// of a missing field in it, or the beginning of such a name at its end, can still be read in another way: cut there. Nothing
+/// in that reading tells it from a genuine one, but the genuine payload is itself kept for a human.
 fn is_ambiguous(top: &Top<'_>, _kind: Kind) -> bool {
     let is_present = top.signed.each_ref().map(|stated| stated.text().is_some());
     top.present().any(|(own, text)| {
-        let next = (own + 1..NAMES.len()).find(|place| is_present[*place]).unwrap_or(NAMES.len() - 1);
-        let fits = NAMES.iter().enumerate().filter(|(_, name)| name.len() <= text.len());
+        let next = (own + 1..NAMES.len()).find(|place| is_present[*place]);
+        let up_to = next.unwrap_or(NAMES.len() - 1);
+        let is_word = matches!(NAMES[own], "state" | "result");
         let has_underscore = text.contains('_');
-        fits.filter(|(_, name)| has_underscore || UNBROKEN.contains(name)).any(|(place, name)| {
-            let follows = (own + 1..=next).contains(&place);
-            let is_missing = !is_present[place] && !UNBROKEN.contains(name);
-            (follows || is_missing) && text.contains(name)
-        })
+        let contains = NAMES.iter().enumerate().filter(|(_, name)| name.len() <= text.len()).any(|(place, name)| {
+            if !UNBROKEN.contains(name) {
+                return has_underscore && text.contains(name);
+            }
+            ((own + 1..=up_to).contains(&place) && text.contains(name)) || (is_word && begins_a_word(text, name))
+        });
+        contains || next.is_some_and(|next| has_underscore && straddles(text, NAMES[next]))
     })
+}
+
+/// Whether a name is in a text with a letter right behind it.
+fn begins_a_word(text: &str, name: &str) -> bool {
+    text.match_indices(name).any(|(at, _)| text.as_bytes().get(at + name.len()).is_some_and(u8::is_ascii_alphabetic))
+}
+
+/// The beginnings of names whose rest is the beginning of a name.
+const STRADDLING: [(&str, &str); 4] =
+    [("customer_address_", "state"), ("order_n", "order_no"), ("reference_numbe", "reference_number"), ("reference_numbe", "result")];
+
+/// Whether a name begins at the end of a value and ends in the name of the next field.
+fn straddles(text: &str, next: &str) -> bool {
+    STRADDLING.into_iter().any(|(begin, name)| name == next && text.ends_with(begin))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_names_that_can_straddle_the_end_of_a_value_are_known() {
+        let mut found = Vec::new();
+        for name in NAMES {
+            for cut in 1..name.len() {
+                found.extend(NAMES.into_iter().filter(|next| next.starts_with(&name[cut..])).map(|next| (&name[..cut], next)));
+            }
+        }
+        found.sort_unstable();
+        assert_eq!(found, STRADDLING);
+        let inside = |name: &str| NAMES.into_iter().any(|next| name.len() > next.len() && name[..name.len() - 1].contains(next));
+        assert!(!NAMES.into_iter().any(inside), "a name that goes on behind another one would have to be looked for too");
+    }
 }

@@ -90,6 +90,75 @@ fn a_name_that_ends_with_another_gives_no_second_reading() {
     assert_eq!(accepted, [genuine.to_vec()]);
 }
 
+/// Readings that the letter of the contract lets through: what a payer typed, in a message with few fields, becomes a field.
+#[test]
+fn no_reading_takes_a_field_out_of_what_a_payer_typed() {
+    let hostile: [&[(&str, &str)]; 7] = [
+        // `customer_address_state` ends with a name, and no field with an underscore follows.
+        &[("customer_address_line1", "12"), ("customer_address_state", "paid")],
+        &[("customer_address_line1", "12"), ("customer_address_state", "paid"), ("result", "failed"), ("state", "failed")],
+        &[("customer_last_name", "customer_address_statepaid")],
+        // What is behind it becomes a part of its value.
+        &[("amount", "1.000"), ("customer_first_name", "statepaid"), ("result", "failed"), ("state", "failed")],
+        &[("amount", "1.000"), ("customer_first_name", "Ali resultsuccess"), ("result", "failed"), ("state", "failed")],
+        // The value begins with its own name.
+        &[("customer_address_country", "KW gateway_name"), ("gateway_name", "mpgs")],
+        &[("order_no", "1reference_number"), ("reference_number", "R1"), ("state", "failed")],
+    ];
+    for genuine in hostile {
+        let genuine: Vec<_> = genuine.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        let split = accepted(&genuine).0.into_iter().find(|reading| *reading != genuine);
+        assert_eq!(split, None, "{genuine:?}");
+    }
+}
+
+/// A value of parts that are made to be cut.
+fn hostile() -> impl Strategy<Value = String> {
+    let names = proptest::sample::select(fields::NAMES.to_vec()).prop_map(str::to_owned);
+    let begin = Just("customer_address_".to_owned());
+    let part = prop_oneof![2 => names, 1 => begin, 2 => "(paid|success|Ali|1| )"];
+    proptest::collection::vec(part, 1..3).prop_map(|parts| parts.concat())
+}
+
+/// With the name of a field behind them, these are other names.
+const BEGINNINGS: [&str; 3] = ["customer_address_", "order_n", "reference_numbe"];
+
+/// A few fields, those that a payer types among them.
+fn half_typed() -> impl Strategy<Value = Vec<(&'static str, String)>> {
+    let of_provider = |name| matches!(name, "amount" | "currency_code" | "result" | "state" | "reference_number" | "gateway_name");
+    let fields = proptest::sample::subsequence(fields::NAMES.to_vec(), 1..5);
+    fields.prop_flat_map(move |names| {
+        let value = move |name: &'static str| match name {
+            "amount" => Just("1.000".to_owned()).boxed(),
+            "currency_code" => Just("KWD".to_owned()).boxed(),
+            name if of_provider(name) => "(failed|R1)".boxed(),
+            _typed => hostile().boxed(),
+        };
+        names.into_iter().map(|name| (Just(name), value(name))).collect::<Vec<_>>()
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// Every reading that is accepted has all fields of the genuine payload, but where the text before one makes another name
+    /// of it. So it is the genuine one, or cuts a value that has a name in it; and then the genuine one is kept back itself.
+    #[test]
+    fn where_the_genuine_one_is_accepted_nothing_else_is_whatever_a_payer_typed(genuine in half_typed()) {
+        let (accepted, _) = accepted(&genuine);
+        if accepted.contains(&genuine) {
+            prop_assert_eq!(accepted, [genuine]);
+        } else {
+            for reading in accepted {
+                let has = |name: &str| reading.iter().any(|(other, _)| *other == name);
+                let is_cut = |place: usize| place > 0 && BEGINNINGS.iter().any(|begin| genuine[place - 1].1.ends_with(begin));
+                let mut names = genuine.iter().enumerate();
+                prop_assert!(names.all(|(place, (name, _))| has(name) || is_cut(place)), "{:?} is read as {:?}", &genuine, &reading);
+            }
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
