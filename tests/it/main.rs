@@ -11,6 +11,7 @@ mod deliver_log;
 mod destination;
 mod dev;
 mod docs;
+mod forged;
 mod front_door;
 mod golden;
 mod header_signatures;

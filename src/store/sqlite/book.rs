@@ -124,6 +124,8 @@ pub(super) struct Draft {
     pub(super) spilled: Vec<(i64, i64)>,
     /// Its events of which only a part is kept.
     pub(super) truncated: u64,
+    /// Whether it wrote nothing: then there is nothing to sync, and its turn need not be on the disk.
+    pub(super) is_empty: bool,
     /// All events up to this one are in the indexes now.
     pub(super) indexed: Option<i64>,
 }

@@ -75,7 +75,9 @@ impl Writer {
             }
             connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
             let value = work(&mut Work { connection, shared: &self.shared, book: &self.book, draft: &mut *draft, now })?;
-            draft.state.save(connection)?;
+            if !draft.is_empty {
+                draft.state.save(connection)?;
+            }
             Ok(value)
         };
         match begin() {

@@ -196,9 +196,12 @@ impl Writer {
         let settlements = mem::take(&mut self.settlements);
         let began = self.shared.timeline.instant();
         let placed = self.transact(Durability::Full, "append", |work| {
+            let before = work.connection.total_changes();
             settlements.iter().try_for_each(|settlement| work.settle(settlement))?;
             let placed = appends.iter().map(|(new, _)| work.append(new)).collect::<Result<Vec<Placed>>>()?;
             work.spill()?;
+            // Further bodies of one signature cost a look, however many come.
+            work.draft.is_empty = work.connection.total_changes() == before;
             Ok(placed)
         });
         let placed = match placed {
