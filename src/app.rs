@@ -9,7 +9,7 @@ use crate::{
     metrics::Metrics,
     receive::{
         Dispatch, FrontDoor,
-        server::{self, Limits, Stage},
+        server::{self, Stage},
     },
     store::{self, Store, StoreError},
     tasks,
@@ -155,7 +155,7 @@ async fn run(loaded: Loaded, file: PathBuf, dev: Option<dev::Dev>, log: &Log) ->
     });
     let operators = tasks::spawn(admin::server::serve(operators, admin));
     let mut expiry = tasks::spawn(expire(Arc::clone(&store)));
-    let mut public = tasks::spawn(server::serve(public, door, Limits::default(), clock, stages));
+    let mut public = tasks::spawn(server::serve(public, door, config.public.clone(), clock, stages));
     tracing::info!(listen = %config.listen, admin = %config.admin.listen, store = %config.store.path.display(), version = env!("CARGO_PKG_VERSION"), "ready");
     if let Some(dev) = &dev {
         dev.announce(&config);

@@ -34,6 +34,8 @@ pub struct Dev {
     token: Option<Secret>,
     /// The addresses that the rules file names.
     wanted: [SocketAddr; 2],
+    /// Whether the rules file has a certificate, which is not served.
+    had_tls: bool,
 }
 
 impl Dev {
@@ -49,7 +51,8 @@ impl Dev {
         }
         let token = variable("HOOKGATE_ADMIN_TOKEN").filter(|token| !token.is_empty()).map(Secret::new);
         let folder = tempfile::Builder::new().prefix("hookgate-dev-").tempdir()?;
-        Ok(Self { folder, token, wanted: addresses.map(|(address, _)| address) })
+        let had_tls = config.public.tls.is_some();
+        Ok(Self { folder, token, wanted: addresses.map(|(address, _)| address), had_tls })
     }
 
     /// The token that the command line will use, so that it need not look into the temporary folder.
@@ -57,8 +60,9 @@ impl Dev {
         self.token.clone()
     }
 
-    /// Puts the data into the temporary folder.
+    /// Puts the data into the temporary folder, and leaves TLS out.
     pub fn adapt(&self, config: &mut Config) {
+        config.public.tls = None;
         config.store.path = self.folder.path().join("data");
     }
 
@@ -70,6 +74,9 @@ impl Dev {
             if wanted.port() != 0 && wanted.port() != taken.port() {
                 lines.push(format!("  port {} is in use: {} is taken instead", wanted.port(), taken.port()));
             }
+        }
+        if self.had_tls {
+            lines.push("  the certificate of `server.tls` is not served: plain HTTP".to_owned());
         }
         lines.extend(config.sources.iter().map(|source| format!("  webhooks  POST http://{public}{}", source.receive.path)));
         lines.push(format!("  arrived        http://{admin}/dev/sink"));

@@ -189,6 +189,8 @@ fn read_at_start(before: &Config, now: &Config) -> Vec<&'static str> {
         ("server.admin", before.admin.listen == now.admin.listen),
         ("server.admin_token", before.admin.token == now.admin.token),
         ("server.admin_hosts", before.admin.hosts == now.admin.hosts),
+        ("server.tls", before.public.tls == now.public.tls),
+        ("server.trusted_proxies", before.public.trusted_proxies == now.public.trusted_proxies),
         ("server.drain_delay", before.drain_delay == now.drain_delay),
         ("store.path", before.store.path == now.store.path),
         ("store.keep", before.store.keep == now.store.keep),

@@ -81,6 +81,7 @@ pub enum Code {
     Interpolation,
     UnsetVariable,
     UnreadableValue,
+    InvalidCertificate,
     HoldTooShort,
     PlainHttp,
 }
@@ -94,7 +95,7 @@ pub struct ConfigError {
 
 impl Code {
     /// All of them.
-    pub const ALL: [Self; 39] = [
+    pub const ALL: [Self; 40] = [
         Self::UnreadableFile,
         Self::FileTooLarge,
         Self::NotUtf8,
@@ -132,6 +133,7 @@ impl Code {
         Self::Interpolation,
         Self::UnsetVariable,
         Self::UnreadableValue,
+        Self::InvalidCertificate,
         Self::HoldTooShort,
         Self::PlainHttp,
     ];

@@ -22,7 +22,9 @@ pub const TOP: Keys = Keys {
 };
 /// `server`.
 pub const SERVER: Keys =
-    Keys { known: &["listen", "admin", "admin_token", "admin_hosts", "drain_delay"], later: &["tls", "trusted_proxies"] };
+    Keys { known: &["listen", "admin", "admin_token", "admin_hosts", "drain_delay", "tls", "trusted_proxies"], later: &[] };
+/// `tls` of `server`.
+pub const TLS: Keys = Keys { known: &["cert", "key"], later: &[] };
 /// `store`.
 pub const STORE: Keys = Keys { known: &["path", "keep", "keep_unresolved"], later: &[] };
 /// One of `sources`.

@@ -15,6 +15,7 @@ mod rules;
 mod server;
 mod sources;
 mod text;
+mod tls;
 mod traps;
 mod tree;
 mod url;
@@ -37,6 +38,8 @@ pub use diagnostics::{Code, ConfigError, Diagnostic, Severity};
 pub struct Config {
     /// The public listener's address.
     pub listen: SocketAddr,
+    /// How it treats its connections.
+    pub public: receive::server::Settings,
     /// How long new connections are accepted after the order to stop.
     pub drain_delay: Duration,
     /// The admin listener.
@@ -147,6 +150,7 @@ fn check(raw: &Raw<'_>, checks: &mut Checks<'_>) -> Config {
     let unmatched = rules::unmatched(raw.unmatched, &known, checks);
     Config {
         listen: server.listen,
+        public: server.public,
         drain_delay: server.drain_delay,
         admin: server.admin,
         store,

@@ -27,6 +27,14 @@ pub struct Server<'t> {
     pub admin_token: Option<Scalar<'t>>,
     pub admin_hosts: Scalars<'t>,
     pub drain_delay: Option<Scalar<'t>>,
+    pub tls: Option<Tls<'t>>,
+    pub trusted_proxies: Scalars<'t>,
+}
+
+/// `tls` of `server`.
+pub struct Tls<'t> {
+    pub cert: Option<Scalar<'t>>,
+    pub key: Option<Scalar<'t>>,
 }
 
 /// `store`.
@@ -216,7 +224,17 @@ fn server<'t>(fields: &Fields<'t>, problems: &mut Problems) -> Server<'t> {
         admin_token: fields.scalar("admin_token", problems),
         admin_hosts: fields.list("admin_hosts", problems).unwrap_or_default(),
         drain_delay: fields.scalar("drain_delay", problems),
+        tls: tls(fields, problems),
+        trusted_proxies: fields.list("trusted_proxies", problems).unwrap_or_default(),
     }
+}
+
+fn tls<'t>(fields: &Fields<'t>, problems: &mut Problems) -> Option<Tls<'t>> {
+    let entry = fields.entry("tls")?;
+    let fields = Fields::read("`tls` of `server`", entry.key.span, &entry.value, &keys::TLS, problems)?;
+    fields.require("cert", problems);
+    fields.require("key", problems);
+    Some(Tls { cert: fields.scalar("cert", problems), key: fields.scalar("key", problems) })
 }
 
 fn store<'t>(fields: &Fields<'t>, problems: &mut Problems) -> Store<'t> {

@@ -6,9 +6,11 @@ use super::{
     interpolate::{Origin, Value},
     problem::Problem,
     raw,
+    sources::networks,
+    tls,
     values::Checks,
 };
-use crate::{admin, domain::secret::Secret, store};
+use crate::{admin, domain::secret::Secret, receive, store};
 use http::uri::Authority;
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -22,8 +24,10 @@ const ADMIN: &str = "127.0.0.1:9090";
 
 /// `server`, checked.
 pub struct Server {
-    /// The public listener.
+    /// The public listener's address.
     pub listen: SocketAddr,
+    /// How the public listener treats its connections.
+    pub public: receive::server::Settings,
     /// How long connections are still accepted after the order to stop.
     pub drain_delay: Duration,
     /// The admin listener.
@@ -47,10 +51,16 @@ pub fn server(raw: &raw::Server<'_>, checks: &mut Checks<'_>) -> Server {
     }
     let drain_delay = checks.setting(raw.drain_delay);
     let drain_delay = drain_delay.and_then(|value| checks.duration(&value, "`drain_delay`", Duration::ZERO..=Duration::from_secs(3_600)));
+    let trusted = networks(&raw.trusted_proxies, "each of `trusted_proxies`", checks);
+    let public = receive::server::Settings {
+        tls: raw.tls.as_ref().and_then(|raw| tls::tls(raw, checks)),
+        trusted_proxies: receive::TrustedProxies::new(trusted),
+        ..receive::server::Settings::default()
+    };
     let token = checks.setting(raw.admin_token);
     let token = token.and_then(|value| token_of(&value, checks));
     let hosts = checks.settings(&raw.admin_hosts).iter().filter_map(|value| host(value, checks)).collect();
-    Server { listen, drain_delay: drain_delay.unwrap_or_default(), admin: admin::Settings { listen: admin, token, hosts } }
+    Server { listen, public, drain_delay: drain_delay.unwrap_or_default(), admin: admin::Settings { listen: admin, token, hosts } }
 }
 
 /// Checks `store`, where no variables are put in.

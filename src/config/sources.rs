@@ -73,7 +73,7 @@ pub fn answer(value: &Value<'_>, of: &str, scheme: &Scheme, hint: Option<String>
 
 fn source(raw: &raw::Source<'_>, name: Name, scheme: Scheme, of: &str, paths: &mut HashSet<String>, checks: &mut Checks<'_>) -> Source {
     let path = path(raw, &name, of, paths, checks);
-    let allow_ips = networks(raw, of, checks);
+    let allow_ips = allow_ips(raw, of, checks);
     let unsigned = unsigned(raw, of, checks);
     let mut time = |scalar, key: &str, longest| {
         let value = checks.setting(scalar)?;
@@ -114,21 +114,23 @@ fn path(raw: &raw::Source<'_>, name: &Name, of: &str, paths: &mut HashSet<String
     path
 }
 
-fn networks(raw: &raw::Source<'_>, of: &str, checks: &mut Checks<'_>) -> Vec<Network> {
+fn allow_ips(raw: &raw::Source<'_>, of: &str, checks: &mut Checks<'_>) -> Vec<Network> {
     let Some(scalars) = &raw.allow_ips else { return Vec::new() };
     if scalars.is_empty() {
         let message = format!("`allow_ips` of {of} is empty, which would let nobody in; leave it out to let everybody in");
         checks.problems.error(Code::InvalidValue, raw.allow_ips_at.unwrap_or(raw.name.span), message);
     }
+    networks(scalars, &format!("each of `allow_ips` of {of}"), checks)
+}
+
+/// Addresses and ranges of them; what is wrong with one is said.
+pub fn networks(scalars: &[Scalar<'_>], each: &str, checks: &mut Checks<'_>) -> Vec<Network> {
     let values = checks.settings(scalars);
     let mut networks = Vec::with_capacity(values.len());
     for value in &values {
         match Network::parse(&value.text) {
             Ok(network) => networks.push(network),
-            Err(_) => {
-                let wanted = "an address or a range of addresses such as `203.0.113.0/24`";
-                checks.wrong(value, &format!("each of `allow_ips` of {of}"), wanted, None);
-            }
+            Err(_) => checks.wrong(value, each, "an address or a range of addresses such as `203.0.113.0/24`", None),
         }
     }
     networks

@@ -15,12 +15,14 @@ pub struct Answer {
     allow: Option<&'static str>,
     /// Whether the connection ends after it, since the request was not read to its end.
     closes: bool,
+    /// Whether what it answers had a right signature.
+    to_a_sender: bool,
 }
 
 impl Answer {
     /// A JSON document.
     pub fn json(code: u16, body: String) -> Self {
-        Self { code, content_type: "application/json", body: body.into(), allow: None, closes: false }
+        Self { code, content_type: "application/json", body: body.into(), allow: None, closes: false, to_a_sender: false }
     }
 
     /// A problem document.
@@ -38,6 +40,17 @@ impl Answer {
     #[must_use]
     pub fn closing(self) -> Self {
         Self { closes: true, ..self }
+    }
+
+    /// Says that what it answers had a right signature.
+    #[must_use]
+    pub fn to_a_sender(self) -> Self {
+        Self { to_a_sender: true, ..self }
+    }
+
+    /// Whether what it answers had a right signature.
+    pub fn is_to_a_sender(&self) -> bool {
+        self.to_a_sender
     }
 
     /// Whether it ends the connection.

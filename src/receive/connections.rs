@@ -3,7 +3,8 @@
 
 use crate::domain::clock::{Clock, Instant};
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
+    net::{IpAddr, Ipv6Addr},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU8, AtomicU64, Ordering},
@@ -30,6 +31,7 @@ enum Phase {
 #[derive(Debug)]
 pub struct Connection {
     number: u64,
+    origin: IpAddr,
     phase: AtomicU8,
     /// Milliseconds since the start of the listener.
     since: AtomicU64,
@@ -39,10 +41,17 @@ pub struct Connection {
     room: Arc<Notify>,
 }
 
+#[derive(Debug, Default)]
+struct Open {
+    all: HashMap<u64, Arc<Connection>>,
+    /// How many there are of each origin.
+    of_origin: HashMap<IpAddr, usize>,
+}
+
 /// All connections.
 #[derive(Debug)]
 pub struct Connections {
-    open: Mutex<HashMap<u64, Arc<Connection>>>,
+    open: Mutex<Open>,
     next: AtomicU64,
     start: Instant,
     clock: Clock,
@@ -56,11 +65,12 @@ impl Connections {
         Self { open: Mutex::default(), next: AtomicU64::new(0), start: clock.instant(), clock, room: Arc::default() }
     }
 
-    /// Enters a new connection, whose head is waited for from now on.
-    pub fn enter(&self) -> Arc<Connection> {
+    /// Enters a new connection from that address, whose head is waited for from now on.
+    pub fn enter(&self, peer: IpAddr) -> Arc<Connection> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let connection = Arc::new(Connection {
             number,
+            origin: origin(peer),
             phase: AtomicU8::new(Phase::Head as u8),
             since: AtomicU64::new(0),
             start: self.start,
@@ -69,19 +79,30 @@ impl Connections {
             room: Arc::clone(&self.room),
         });
         connection.since.store(connection.now(), Ordering::Relaxed);
-        self.lock().insert(number, Arc::clone(&connection));
+        let mut open = self.lock();
+        open.all.insert(number, Arc::clone(&connection));
+        *open.of_origin.entry(connection.origin).or_default() += 1;
+        drop(open);
         connection
     }
 
     /// Takes a closed connection out.
     pub fn leave(&self, connection: &Connection) {
-        self.lock().remove(&connection.number);
+        let mut open = self.lock();
+        open.all.remove(&connection.number);
+        if let Entry::Occupied(mut count) = open.of_origin.entry(connection.origin) {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
+        drop(open);
         self.room.notify_one();
     }
 
     /// How many there are.
     pub fn count(&self) -> usize {
-        self.lock().len()
+        self.lock().all.len()
     }
 
     /// Waits until one closes or can be closed.
@@ -89,18 +110,39 @@ impl Connections {
         self.room.notified().await;
     }
 
-    /// Ends the connection that has waited longest without a complete head. False: every one is busy.
-    pub fn end_longest_waiting(&self) -> bool {
+    /// Ends the connection that has waited longest without a complete head, and for `grace` at least. False: there is none.
+    pub fn end_longest_waiting(&self, grace: Duration) -> bool {
+        let now = self.now();
         let open = self.lock();
-        let mut waiting: Vec<_> = open.values().filter(|connection| connection.waits()).collect();
-        waiting.sort_unstable_by_key(|connection| connection.since.load(Ordering::Relaxed));
-        waiting.into_iter().any(|connection| connection.end())
+        loop {
+            let waiting = open.all.values().filter(|connection| connection.waits());
+            let longest = waiting.map(|connection| (connection.waits_since(), connection)).min_by_key(|(since, _)| *since);
+            match longest.filter(|(since, _)| Duration::from_millis(now.saturating_sub(*since)) >= grace) {
+                None => return false,
+                Some((_, connection)) if connection.end() => return true,
+                Some(_begun_meanwhile) => {}
+            }
+        }
+    }
+
+    /// Makes room for one more that waits for its head, where there are `most` of this address: the one goes that has waited longest.
+    pub fn make_room_of(&self, peer: IpAddr, most: usize) {
+        let origin = origin(peer);
+        let open = self.lock();
+        if open.of_origin.get(&origin).is_none_or(|count| *count < most) {
+            return;
+        }
+        let mut waiting: Vec<_> = open.all.values().filter(|connection| connection.origin == origin && connection.waits()).collect();
+        if waiting.len() >= most {
+            waiting.sort_unstable_by_key(|connection| connection.waits_since());
+            waiting.into_iter().any(|connection| connection.end());
+        }
     }
 
     /// Ends those whose head takes longer than `head`, and those idle for longer than `idle`.
     pub fn end_overdue(&self, head: Duration, idle: Duration) {
-        let now = u64::try_from(self.clock.instant().saturating_duration_since(self.start).as_millis()).unwrap_or(u64::MAX);
-        for connection in self.lock().values() {
+        let now = self.now();
+        for connection in self.lock().all.values() {
             let waited = Duration::from_millis(now.saturating_sub(connection.since.load(Ordering::Relaxed)));
             let phase = connection.phase.load(Ordering::Acquire);
             let overdue = (phase == Phase::Head as u8 && waited > head) || (phase == Phase::Idle as u8 && waited > idle);
@@ -110,25 +152,35 @@ impl Connections {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Arc<Connection>>> {
+    fn now(&self) -> u64 {
+        u64::try_from(self.clock.instant().saturating_duration_since(self.start).as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Open> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Connection {
-    /// Bytes came in: between two requests they begin a head.
-    pub fn bytes_came(&self) {
-        if self.phase.load(Ordering::Relaxed) == Phase::Idle as u8 {
+    /// Bytes came in: between two requests they begin a head. Whether they did.
+    pub fn bytes_came(&self) -> bool {
+        let is_idle = self.phase.load(Ordering::Relaxed) == Phase::Idle as u8;
+        if is_idle {
             self.since.store(self.now(), Ordering::Relaxed);
-            self.step(Phase::Idle, Phase::Head);
         }
+        is_idle && self.step(Phase::Idle, Phase::Head)
     }
 
     /// A head is complete. Gives the time of its first byte (of acceptance, on a new connection);
     /// `None` where the connection is being closed and the request must not be taken.
     pub fn begin(&self) -> Option<Instant> {
         let begun = self.step(Phase::Head, Phase::Busy) || self.step(Phase::Idle, Phase::Busy);
-        begun.then(|| self.start + Duration::from_millis(self.since.load(Ordering::Relaxed)))
+        begun.then(|| self.since())
+    }
+
+    /// When what it does now began: its head, its request, or its wait.
+    pub fn since(&self) -> Instant {
+        self.start + Duration::from_millis(self.waits_since())
     }
 
     /// The request is answered.
@@ -146,6 +198,10 @@ impl Connection {
     /// Waits until the connection is to be closed.
     pub async fn ended(&self) {
         self.ended.notified().await;
+    }
+
+    fn waits_since(&self) -> u64 {
+        self.since.load(Ordering::Relaxed)
     }
 
     fn waits(&self) -> bool {
@@ -171,28 +227,62 @@ impl Connection {
     }
 }
 
+/// Whose connections count together: whoever has an IPv6 address has the 2^64 around it.
+fn origin(peer: IpAddr) -> IpAddr {
+    match peer {
+        IpAddr::V4(_) => peer,
+        IpAddr::V6(peer) => IpAddr::V6(Ipv6Addr::from_bits(peer.to_bits() & (u128::MAX << 64))),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const PEER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
     #[test]
     fn the_one_that_waited_longest_goes_and_busy_ones_stay() {
         let connections = Connections::new(Clock::system());
-        let (first, second, third) = (connections.enter(), connections.enter(), connections.enter());
+        let (first, second, third) = (connections.enter(PEER), connections.enter(PEER), connections.enter(PEER));
         for (connection, since) in [(&first, 30), (&second, 20), (&third, 10)] {
             connection.since.store(since, Ordering::Relaxed);
         }
         assert!(third.begin().is_some());
-        assert!(connections.end_longest_waiting());
+        assert!(connections.end_longest_waiting(Duration::ZERO));
         assert!(second.begin().is_none(), "the second one waited longest of those without a head");
         assert!(first.begin().is_some());
-        assert!(!connections.end_longest_waiting(), "all are busy or gone");
+        assert!(!connections.end_longest_waiting(Duration::ZERO), "all are busy or gone");
+        let young = connections.enter(PEER);
+        assert!(!connections.end_longest_waiting(Duration::from_secs(60)), "its head may lie unread");
+        assert!(young.begin().is_some());
+    }
+
+    #[test]
+    fn an_address_has_so_many_without_a_head_and_busy_ones_do_not_count() {
+        let connections = Connections::new(Clock::system());
+        let [one, near, far] = ["2001:db8::1", "2001:db8::2", "2001:db9::1"].map(|peer| peer.parse().expect(peer));
+        let (other, busy) = (connections.enter(far), connections.enter(one));
+        assert!(busy.begin().is_some());
+        let waiting: Vec<_> = [10, 20, 30]
+            .map(|since| {
+                connections.make_room_of(one, 2);
+                let connection = connections.enter(if since == 10 { one } else { near });
+                connection.since.store(since, Ordering::Relaxed);
+                connection
+            })
+            .into();
+        assert_eq!([0, 1, 2].map(|index: usize| waiting[index].begin().is_some()), [false, true, true], "the oldest of three went");
+        assert!(other.begin().is_some(), "others are let be");
+        connections.make_room_of(one, 2);
+        waiting.iter().chain([&busy, &other]).for_each(|connection| connections.leave(connection));
+        assert!(connections.lock().of_origin.is_empty());
     }
 
     #[test]
     fn heads_and_idle_connections_have_limits_of_their_own() {
         let connections = Connections::new(Clock::system());
-        let (new, idle, busy) = (connections.enter(), connections.enter(), connections.enter());
+        let (new, idle, busy) = (connections.enter(PEER), connections.enter(PEER), connections.enter(PEER));
         assert!(idle.begin().is_some() && busy.begin().is_some());
         idle.finish();
         connections.end_overdue(Duration::from_secs(5), Duration::from_secs(75));

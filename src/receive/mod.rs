@@ -1,5 +1,5 @@
 //! STAGE 1, front door: a request is opened (verified and read), planned, stored, and only then answered.
-//! The sockets are in `server.rs`, the limits on a request in `request.rs`, what follows a finding in `verdict.rs`.
+//! The sockets are in `server.rs`, what is said on them in `http.rs`, the limits on a request in `request.rs`, what follows a finding in `verdict.rs`.
 
 use crate::{
     domain::{
@@ -23,19 +23,24 @@ use std::{
 
 pub mod answer;
 mod connections;
+mod http;
 mod in_force;
 mod late;
 mod memory;
 pub mod network;
+mod proxies;
 mod rejected;
 mod request;
+mod senders;
 pub mod server;
+pub mod tls;
 mod verdict;
 
 use answer::Answer;
 use in_force::{InForce, Source};
 use memory::Reserved;
 pub use network::Network;
+pub use proxies::TrustedProxies;
 use rejected::Ring;
 
 /// How the front door treats one source. What its provider needs is in `provider::Settings`.
@@ -134,7 +139,8 @@ impl FrontDoor {
                 metrics.outcome(outcome);
                 verdict::count(&self.metrics, source, &event, &stored, &rules, routing);
                 self.log(&event, outcome, code, &rules, started);
-                verdict::accepted(code, event.id)
+                let answer = verdict::accepted(code, event.id);
+                if event.verified { answer.to_a_sender() } else { answer }
             }
             Err(StoreError::Closed | StoreError::Failing(_) | StoreError::OnReserve(_) | StoreError::Unusable { .. }) => {
                 metrics.outcome(Outcome::HeldOut);

@@ -19,11 +19,52 @@ use std::{net::IpAddr, time::Duration};
 /// The largest body.
 pub const MAX_BODY: usize = 1 << 20;
 
-/// How long a request may take to arrive, from its first byte; the time in which we do not read does not count.
-const READ_LIMIT: Duration = Duration::from_secs(10);
-
 /// What an event takes in memory besides its body, about.
 const EVENT: usize = 2 << 10;
+
+/// How a request arrives.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Arrival {
+    /// Who sends it, behind trusted proxies.
+    pub peer: IpAddr,
+    /// When its first byte came.
+    pub started: Instant,
+    /// How long it may take to arrive, from its first byte; the time in which we do not read does not count.
+    pub limit: Duration,
+}
+
+/// A head that was answered before it became a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Unreadable {
+    code: u16,
+    outcome: Outcome,
+    path: Option<String>,
+}
+
+impl Unreadable {
+    /// From the end of a connection, and the head's first line. `None`: it ended otherwise.
+    pub(super) fn of(error: &hyper::Error, line: &[u8]) -> Option<Self> {
+        let (code, outcome) = match (error.is_parse_too_large(), error.is_parse()) {
+            (true, _) => (431, Outcome::TooLarge),
+            (false, true) => (400, Outcome::Malformed),
+            (false, false) => return None,
+        };
+        // To the preface of HTTP/2 there is no answer.
+        if line.starts_with(b"PRI * HTTP/2.0\r\n") {
+            return None;
+        }
+        Some(Self { code, outcome, path: path(line) })
+    }
+}
+
+/// The path of a request line, if it is one.
+fn path(line: &[u8]) -> Option<String> {
+    let line = std::str::from_utf8(line.split(|byte| matches!(byte, b'\r' | b'\n')).next()?).ok()?;
+    let (_, rest) = line.split_once(' ')?;
+    let (target, version) = rest.split_once(' ')?;
+    let path = target.split('?').next().unwrap_or(target);
+    version.starts_with("HTTP/1.").then(|| path.to_owned())
+}
 
 /// Why a body was not read to its end.
 enum BodyError {
@@ -33,8 +74,9 @@ enum BodyError {
 }
 
 impl FrontDoor {
-    /// Answers a request whose first byte came at `started`.
-    pub(super) async fn answer(&self, request: http::Request<Incoming>, peer: IpAddr, started: Instant, memory: &BodyMemory) -> Answer {
+    /// Answers a request.
+    pub(super) async fn answer(&self, request: http::Request<Incoming>, arrival: Arrival, memory: &BodyMemory) -> Answer {
+        let Arrival { peer, started, .. } = arrival;
         let (head, body) = request.into_parts();
         let in_force = self.in_force();
         let source = in_force.at(head.uri.path());
@@ -55,7 +97,7 @@ impl FrontDoor {
                 outcome.into_iter().for_each(|outcome| metrics.outcome(outcome));
                 answer.closing()
             }
-            Ok(length) => match self.read(body, length, started, memory, &mut reserved).await {
+            Ok(length) => match self.read(body, length, arrival, memory, &mut reserved).await {
                 Ok(body) => {
                     let received =
                         Received { source: source.settings.name.clone(), headers: head.headers, body, peer, at: self.clock.now() };
@@ -74,6 +116,19 @@ impl FrontDoor {
         };
         metrics.answered(answer.code, self.clock.instant().saturating_duration_since(started));
         answer
+    }
+
+    /// Counts a head whose first byte came at `started` and that was answered before it became a request,
+    /// where its source can be told.
+    pub(super) fn count_unreadable(&self, unreadable: &Unreadable, peer: IpAddr, started: Instant) {
+        let in_force = self.in_force();
+        match unreadable.path.as_ref().and_then(|path| in_force.at(path)) {
+            Some(source) => {
+                source.metrics.outcome(unreadable.outcome);
+                source.metrics.answered(unreadable.code, self.clock.instant().saturating_duration_since(started));
+            }
+            None => tracing::debug!(%peer, code = unreadable.code, "a head of no source could not be read"),
+        }
     }
 
     /// Whether the head is acceptable; gives the length of the body where the head tells it.
@@ -107,12 +162,12 @@ impl FrontDoor {
         &self,
         mut body: Incoming,
         length: usize,
-        started: Instant,
+        arrival: Arrival,
         memory: &BodyMemory,
         reserved: &mut Reserved,
     ) -> Result<Bytes, BodyError> {
-        let spent = self.clock.instant().saturating_duration_since(started);
-        let mut left = READ_LIMIT.saturating_sub(spent);
+        let spent = self.clock.instant().saturating_duration_since(arrival.started);
+        let mut left = arrival.limit.saturating_sub(spent);
         memory.reserve(reserved, EVENT).await;
         let mut whole = BytesMut::with_capacity(length.min(64 << 10));
         loop {

@@ -1,41 +1,50 @@
-//! The public listener: sockets, limits on connections, and the orderly end. HTTP/1.1 only.
+//! The public listener: who is let in, how many, and the orderly end. What is said on a connection is in `http.rs`.
 
 use super::{
-    FrontDoor,
+    FrontDoor, TrustedProxies,
     connections::{Connection, Connections},
+    http::{self, Visit},
     memory::BodyMemory,
+    senders::Senders,
+    tls::Tls,
 };
 use crate::{domain::clock::Clock, tasks};
-use bytes::Bytes;
-use http_body_util::Full;
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::TokioIo;
 use std::{
-    convert::Infallible,
-    future::poll_fn,
     io,
     net::{IpAddr, SocketAddr},
-    pin::{Pin, pin},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    task::{Context, Poll},
+    pin::pin,
+    sync::Arc,
     time::Duration,
 };
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf},
     net::{TcpListener, TcpSocket, TcpStream},
     sync::watch,
+    time::{sleep, timeout},
 };
+
+/// How the public listener treats its connections.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// The limits.
+    pub limits: Limits,
+    /// Who is believed about whose request it is.
+    pub trusted_proxies: TrustedProxies,
+    /// TLS, or none: plain HTTP.
+    pub tls: Option<Tls>,
+}
 
 /// The limits of the public listener.
 #[derive(Debug, Clone)]
 pub struct Limits {
     /// Open connections; beyond it the one that has waited longest without a complete head is closed.
     pub connections: usize,
-    /// For a head, from its first byte (from acceptance on a new connection).
+    /// Connections of one address without a complete head; beyond it the one of them that has waited longest is closed.
+    /// Trusted proxies and known senders may have more.
+    pub waiting_per_address: usize,
+    /// For a head, from its first byte (from acceptance on a new connection, with its TLS handshake).
     pub head: Duration,
+    /// For a whole request, from its first byte, less the time in which we do not read.
+    pub request: Duration,
     /// For an idle connection.
     pub idle: Duration,
     /// Bytes for the first 64 KiB of all bodies that are being read or held.
@@ -48,7 +57,9 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 20_000,
+            waiting_per_address: 5_000,
             head: Duration::from_secs(5),
+            request: Duration::from_secs(10),
             idle: Duration::from_secs(90),
             small_bodies: 16 << 20,
             large_bodies: 32 << 20,
@@ -67,12 +78,17 @@ pub enum Stage {
     Closing,
 }
 
-const MAX_HEAD: usize = 16 << 10;
-const MAX_HEADERS: usize = 64;
-/// What is discarded of a request that was answered before it was whole, so that its sender can read the answer.
-const LINGER_BYTES: u64 = 8 << 20;
-const LINGER: Duration = Duration::from_secs(2);
 const SWEEP: Duration = Duration::from_millis(250);
+/// How often the files of TLS are looked at.
+const LOOK: Duration = Duration::from_secs(1);
+/// A full house closes no connection that is younger: its head may lie unread, and a reset loses the webhook for good.
+const GRACE: Duration = Duration::from_millis(100);
+/// Between two tries to accept, where the system refuses and there is nobody to close.
+const REFUSED_PAUSE: Duration = Duration::from_millis(50);
+/// So often it is said that the system refuses.
+const SAY_EVERY: Duration = Duration::from_secs(10);
+/// Descriptors that are left to the store, the destinations and the rest; half of them where there are few.
+const OTHER_DESCRIPTORS: usize = 1_024;
 
 /// Binds the address.
 ///
@@ -86,19 +102,32 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Accepts and answers until `stage` says `Closing` and the last connection has ended.
-pub async fn serve(listener: TcpListener, door: Arc<FrontDoor>, limits: Limits, clock: Clock, mut stage: watch::Receiver<Stage>) {
-    let connections = Arc::new(Connections::new(clock));
-    let memory = BodyMemory::new(limits.small_bodies, limits.large_bodies);
+pub async fn serve(listener: TcpListener, door: Arc<FrontDoor>, settings: Settings, clock: Clock, mut stage: watch::Receiver<Stage>) {
+    let Settings { limits, trusted_proxies, tls } = settings;
+    let most = limits.connections.min(descriptors());
+    let connections = Arc::new(Connections::new(clock.clone()));
+    let visit = Arc::new(Visit {
+        door,
+        memory: BodyMemory::new(limits.small_bodies, limits.large_bodies),
+        request_limit: limits.request,
+        trusted_proxies,
+        senders: Senders::new(clock.clone()),
+        stage: stage.clone(),
+    });
     let sweeper = tasks::spawn(sweep(Arc::clone(&connections), limits.clone()));
-    let stages = stage.clone();
-    let take = |stream: TcpStream, peer: SocketAddr| {
-        let connection = connections.enter();
-        let (door, memory, connections, stage) = (Arc::clone(&door), memory.clone(), Arc::clone(&connections), stages.clone());
+    let follower = tls.clone().map(|tls| tasks::spawn(tls.follow(LOOK)));
+    let take = |stream: TcpStream, peer: IpAddr| {
+        let entered = Entered { connection: connections.enter(peer), connections: Arc::clone(&connections) };
+        let (visit, tls) = (Arc::clone(&visit), tls.clone());
         tasks::spawn(async move {
-            let entered = Entered { connections, connection };
-            serve_connection(stream, peer.ip().to_canonical(), &door, &memory, &entered.connection, stage).await;
+            stream.set_nodelay(true).ok();
+            match tls {
+                None => http::serve(stream, peer, &visit, &entered.connection).await,
+                Some(tls) => Box::pin(serve_tls(tls, stream, peer, &visit, &entered.connection)).await,
+            }
         });
     };
+    let mut said = None;
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -106,15 +135,25 @@ pub async fn serve(listener: TcpListener, door: Arc<FrontDoor>, limits: Limits, 
         };
         match accepted {
             Ok((stream, peer)) => {
-                while connections.count() >= limits.connections && !connections.end_longest_waiting() {
-                    connections.change().await;
+                let peer = peer.ip().to_canonical();
+                if !visit.trusted_proxies.contains(peer) && !visit.senders.knows(peer) {
+                    connections.make_room_of(peer, limits.waiting_per_address);
+                }
+                while connections.count() >= most && !connections.end_longest_waiting(GRACE) {
+                    timeout(GRACE, connections.change()).await.ok();
                 }
                 take(stream, peer);
             }
             Err(error) => {
-                tracing::warn!(%error, "cannot accept a connection");
-                connections.end_longest_waiting();
-                tokio::time::sleep(Duration::from_millis(50)).await;
+                let now = clock.instant();
+                if said.is_none_or(|said| now.saturating_duration_since(said) >= SAY_EVERY) {
+                    said = Some(now);
+                    tracing::warn!(%error, "cannot accept a connection");
+                }
+                match connections.end_longest_waiting(GRACE) {
+                    true => drop(timeout(REFUSED_PAUSE, connections.change()).await),
+                    false => sleep(REFUSED_PAUSE).await,
+                }
             }
         }
     }
@@ -122,13 +161,14 @@ pub async fn serve(listener: TcpListener, door: Arc<FrontDoor>, limits: Limits, 
     if let Ok(listener) = listener.into_std() {
         while let Ok((stream, peer)) = listener.accept() {
             let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
-            stream.into_iter().for_each(|stream| take(stream, peer));
+            stream.into_iter().for_each(|stream| take(stream, peer.ip().to_canonical()));
         }
     }
     while connections.count() > 0 {
         connections.change().await;
     }
     sweeper.abort();
+    follower.into_iter().for_each(|follower| follower.abort());
 }
 
 /// Takes the connection out of the list however its task ends.
@@ -143,108 +183,30 @@ impl Drop for Entered {
     }
 }
 
+/// How many connections the system's limit on descriptors leaves room for.
+fn descriptors() -> usize {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    let limit = limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+    limit - OTHER_DESCRIPTORS.min(limit / 2)
+}
+
 async fn sweep(connections: Arc<Connections>, limits: Limits) {
     loop {
-        tokio::time::sleep(SWEEP).await;
+        sleep(SWEEP).await;
         connections.end_overdue(limits.head, limits.idle);
     }
 }
 
-async fn serve_connection(
-    stream: TcpStream,
-    peer: IpAddr,
-    door: &FrontDoor,
-    memory: &BodyMemory,
-    connection: &Arc<Connection>,
-    mut stage: watch::Receiver<Stage>,
-) {
-    stream.set_nodelay(true).ok();
-    let answered_early = AtomicBool::new(false);
-    let drains = stage.clone();
-    let service = service_fn(|request: http::Request<Incoming>| {
-        let (answered_early, drains) = (&answered_early, &drains);
-        Box::pin(async move {
-            let Some(started) = connection.begin() else { return std::future::pending().await };
-            let mut answer = door.answer(request, peer, started, memory).await;
-            answered_early.store(answer.closes(), Ordering::Relaxed);
-            if *drains.borrow() != Stage::Open {
-                answer = answer.closing();
-            }
-            connection.finish();
-            Ok::<http::Response<Full<Bytes>>, Infallible>(answer.into_response())
-        })
-    });
-    let socket = Socket { stream, connection: Arc::clone(connection) };
-    let mut http = http1::Builder::new();
-    http.max_buf_size(MAX_HEAD).max_headers(MAX_HEADERS).header_read_timeout(None);
-    let mut served = http.serve_connection(TokioIo::new(socket), service);
-    let mut is_closing = false;
-    {
-        let mut ended = pin!(connection.ended());
-        let mut closing = pin!(stage.wait_for(|stage| *stage == Stage::Closing));
-        loop {
-            tokio::select! {
-                biased;
-                end = poll_fn(|context| served.poll_without_shutdown(context)) => {
-                    if let Err(error) = end {
-                        tracing::debug!(%error, %peer, "connection ended");
-                    }
-                    break;
-                }
-                () = &mut ended => return,
-                _ = &mut closing, if !is_closing => {
-                    is_closing = true;
-                    // A request that is on its way is answered, and its answer ends the connection.
-                    if !connection.expects_a_head() {
-                        Pin::new(&mut served).graceful_shutdown();
-                    }
-                }
-            }
-        }
-    }
-    let mut stream = served.into_parts().io.into_inner().stream;
-    stream.shutdown().await.ok();
-    if answered_early.load(Ordering::Relaxed) {
-        let discarded = async { tokio::io::copy(&mut (&mut stream).take(LINGER_BYTES), &mut tokio::io::sink()).await };
-        tokio::time::timeout(LINGER, discarded).await.ok();
-    }
-}
-
-/// A socket that tells when bytes come in.
-struct Socket {
-    stream: TcpStream,
-    connection: Arc<Connection>,
-}
-
-impl AsyncRead for Socket {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
-        if buffer.filled().len() > before {
-            self.connection.bytes_came();
-        }
-        read
-    }
-}
-
-impl AsyncWrite for Socket {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
-    }
-
-    fn poll_write_vectored(mut self: Pin<&mut Self>, context: &mut Context<'_>, parts: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, parts)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+/// The handshake is a part of the wait for the first head.
+async fn serve_tls(tls: Tls, stream: TcpStream, peer: IpAddr, visit: &Visit, connection: &Arc<Connection>) {
+    let mut ended = pin!(connection.ended());
+    let shaken = tokio::select! {
+        biased;
+        shaken = tls.accept(stream) => shaken,
+        () = &mut ended => return,
+    };
+    match shaken {
+        Ok(stream) => http::serve(stream, peer, visit, connection).await,
+        Err(error) => tracing::debug!(%error, %peer, "no TLS with this peer"),
     }
 }

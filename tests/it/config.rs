@@ -41,6 +41,9 @@ fn load_text(text: &str, unset: Unset) -> Result<Loaded, ConfigError> {
     let path = folder.path().join("rules.yaml");
     fs::write(&path, text).expect("the rules file is written");
     fs::write(folder.path().join("key"), "from-file\n").expect("the key is written");
+    for (from, to) in [("localhost.pem", "cert.pem"), ("localhost.key", "from-file.key")] {
+        fs::copy(Path::new("tests/data/tls").join(from), folder.path().join(to)).expect("it is copied");
+    }
     load(&path, &variable, unset)
 }
 
@@ -158,7 +161,8 @@ fn every_supported_key_reaches_the_configuration() {
     let config = good(
         r#"
 version: 1
-server: { listen: "127.0.0.1:0", admin: "[::1]:0", admin_token: "${ERP_TOKEN}", admin_hosts: [Ops.Example.com, "h:9090"], drain_delay: 5s }
+server: { listen: "127.0.0.1:0", admin: "[::1]:0", admin_token: "${ERP_TOKEN}", admin_hosts: [Ops.Example.com, "h:9090"], drain_delay: 5s,
+  tls: { cert: "${CERT:-cert}.pem", key: "${file:key}.key" }, trusted_proxies: [10.0.0.0/8, "${PROXY:-fd00::1}"] }
 store: { path: data, keep: 1d, keep_unresolved: 2d }
 sources:
   live:
@@ -195,6 +199,10 @@ unmatched: orders
     assert_eq!(config.admin.token.map(|token| token.expose().to_owned()), Some("hidden-token".to_owned()));
     assert_eq!(config.admin.hosts, ["ops.example.com", "h:9090"]);
     assert_eq!(config.drain_delay, Duration::from_secs(5));
+    let files = format!("{:?}", config.public.tls.expect("a certificate"));
+    assert!(files.contains("/cert.pem\"") && files.contains("/from-file.key\""), "{files}");
+    let is_trusted = |address: &str| config.public.trusted_proxies.contains(address.parse().expect(address));
+    assert_eq!(["10.1.2.3", "fd00::1", "fd00::2", "127.0.0.1"].map(is_trusted), [true, true, false, false]);
     assert_eq!(
         (config.store.path.as_path(), Ok(config.store.keep), Ok(config.store.keep_unresolved)),
         (Path::new("data"), duration("1d"), duration("2d"))

@@ -11,7 +11,8 @@ use hookgate::{
     provider::{self, Scheme, Unsigned},
     receive::{
         Dispatch, FrontDoor, SourceSettings,
-        server::{self, Limits, Stage},
+        server::{self, Limits, Settings, Stage},
+        tls::{Files, Pem, Tls},
     },
     route::Rules,
     store::{self, Store},
@@ -40,16 +41,20 @@ struct House {
 
 impl House {
     fn open(limits: Limits) -> Self {
+        Self::with(Settings { limits, ..Settings::default() })
+    }
+
+    fn with(settings: Settings) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let name = Name::of_part("ottu").expect("a name");
         let metrics = Arc::new(Metrics::new(&Labels { sources: vec![name.clone()], ..Labels::default() }));
-        let settings = store::Settings {
+        let stored = store::Settings {
             path: folder.path().join("data"),
             keep: Duration::from_secs(3600),
             keep_unresolved: Duration::from_secs(3600),
         };
         let clock = Clock::system();
-        let store = store::open(&settings, clock.clone(), Arc::clone(&metrics)).expect("a store");
+        let store = store::open(&stored, clock.clone(), Arc::clone(&metrics)).expect("a store");
         let source = SourceSettings {
             name: name.clone(),
             path: "/webhooks/ottu".to_owned(),
@@ -65,7 +70,7 @@ impl House {
         let listener = server::bind("127.0.0.1:0".parse().expect("an address")).expect("a port");
         let address = listener.local_addr().expect("it is bound");
         let (stage, stages) = watch::channel(Stage::Open);
-        let server = tasks::spawn(server::serve(listener, Arc::new(door), limits, clock, stages));
+        let server = tasks::spawn(server::serve(listener, Arc::new(door), settings, clock, stages));
         Self { address, stage, server, store, _folder: folder }
     }
 }
@@ -92,6 +97,24 @@ async fn a_head_that_takes_too_long_ends_its_connection_and_an_idle_one_may_wait
     assert_eq!(idle.answer().await.expect("an answer").code, 200, "between two requests there is time");
     idle.send(b"POST /webho").await;
     assert!(idle.is_closed().await, "the head of a later request has to end too");
+}
+
+#[tokio::test]
+async fn a_tls_handshake_is_a_part_of_the_wait_for_a_head() {
+    let files = Files { cert: "tests/data/tls/localhost.pem".into(), key: "tests/data/tls/localhost.key".into() };
+    let read = |files: &Files| Ok(Pem { cert: std::fs::read(&files.cert)?, key: std::fs::read(&files.key)? });
+    let pem = read(&files).expect("they are in the repository");
+    let tls = Some(Tls::new(files, read, &pem).expect("they fit"));
+    let limits = Limits { head: Duration::from_millis(300), ..Limits::default() };
+    let house = House::with(Settings { limits, tls: tls.clone(), ..Settings::default() });
+    let (mut silent, mut slow) = (Connection::open(house.address).await, Connection::open(house.address).await);
+    slow.send(&[22, 3, 1, 2, 0, 1]).await;
+    assert!(silent.is_closed().await && slow.is_closed().await, "a handshake has to end");
+
+    let house = House::with(Settings { limits: Limits { connections: 2, ..Limits::default() }, tls, ..Settings::default() });
+    let mut first = Connection::open(house.address).await;
+    let _others = (Connection::open(house.address).await, Connection::open(house.address).await);
+    assert!(first.is_closed().await, "it waited longest without a head");
 }
 
 #[tokio::test]

@@ -28,4 +28,5 @@ mod store_contract;
 mod store_faults;
 mod store_sqlite;
 mod support;
+mod tls;
 mod walk;

@@ -55,18 +55,21 @@ impl Home {
         home
     }
 
-    /// Replaces the rules file.
+    /// Replaces the rules file; its `server` has free ports, unless it says more.
     pub fn write(&self, rules: &str) {
         let data = self.data();
-        let text = format!(
-            "version: 1\nserver: {{ listen: '127.0.0.1:0', admin: '127.0.0.1:0' }}\nstore: {{ path: '{}' }}\n{rules}",
-            data.display()
-        );
+        let server = if rules.starts_with("server:") { "" } else { "server: { listen: '127.0.0.1:0', admin: '127.0.0.1:0' }\n" };
+        let text = format!("version: 1\nstore: {{ path: '{}' }}\n{server}{rules}", data.display());
         fs::write(self.rules_file(), text).expect("the rules file is written");
     }
 
     pub fn rules_file(&self) -> PathBuf {
         self.folder.path().join("rules.yaml")
+    }
+
+    /// Writes a file beside the rules file.
+    pub fn write_file(&self, name: &str, content: &[u8]) {
+        fs::write(self.folder.path().join(name), content).expect("the file is written");
     }
 
     pub fn data(&self) -> PathBuf {

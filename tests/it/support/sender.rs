@@ -4,7 +4,7 @@ use hookgate::{domain::secret::Secret, provider};
 use serde_json::{Value, json};
 use std::{net::SocketAddr, path::PathBuf};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
 };
 
@@ -104,8 +104,8 @@ pub async fn exchange(to: SocketAddr, bytes: &[u8]) -> Answer {
 }
 
 /// A keep-alive connection.
-pub struct Connection {
-    pub stream: TcpStream,
+pub struct Connection<S = TcpStream> {
+    pub stream: S,
     buffer: Vec<u8>,
 }
 
@@ -117,12 +117,20 @@ impl Connection {
 
     pub fn over(stream: TcpStream) -> Self {
         stream.set_nodelay(true).ok();
+        Self::on(stream)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+    /// On a stream of any kind.
+    pub fn on(stream: S) -> Self {
         Self { stream, buffer: Vec::new() }
     }
 
     /// A peer that went away shows at the answer.
     pub async fn send(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).await.ok();
+        self.stream.flush().await.ok();
     }
 
     /// The next answer; `None` where the connection ends before it.

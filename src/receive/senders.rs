@@ -1,0 +1,71 @@
+//! The addresses that sent a right signature lately: the cap on waiting connections of one address spares them.
+
+use crate::domain::clock::{Clock, Instant};
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+/// So long an address is known.
+const KNOWN: Duration = Duration::from_secs(3_600);
+/// So many are; beyond it the one that is known longest without a right signature since is forgotten.
+const MOST: usize = 10_000;
+
+/// The known addresses.
+#[derive(Debug)]
+pub struct Senders {
+    seen: Mutex<HashMap<IpAddr, Instant>>,
+    clock: Clock,
+}
+
+impl Senders {
+    /// None yet.
+    pub fn new(clock: Clock) -> Self {
+        Self { seen: Mutex::default(), clock }
+    }
+
+    /// A right signature came from there.
+    pub fn note(&self, address: IpAddr) {
+        let now = self.clock.instant();
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.len() >= MOST && !seen.contains_key(&address) {
+            let oldest = seen.iter().min_by_key(|(_, at)| **at).map(|(address, _)| *address);
+            oldest.and_then(|oldest| seen.remove(&oldest));
+        }
+        seen.insert(address, now);
+    }
+
+    /// Whether one came within the hour.
+    pub fn knows(&self, address: IpAddr) -> bool {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.get(&address).is_some_and(|at| self.clock.instant().saturating_duration_since(*at) < KNOWN)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv4Addr;
+
+    #[test]
+    fn an_address_is_known_after_its_signature_and_the_oldest_is_forgotten_first() {
+        let senders = Senders::new(Clock::system());
+        let address = |number: usize| IpAddr::V4(Ipv4Addr::from(u32::try_from(number).expect("small")));
+        assert!(!senders.knows(address(0)));
+        for number in 0..=MOST {
+            senders.note(address(number));
+        }
+        assert!(!senders.knows(address(0)));
+        assert!(senders.knows(address(1)) && senders.knows(address(MOST)));
+        senders.note(address(1));
+        senders.note(address(MOST + 1));
+        assert!(senders.knows(address(1)) && !senders.knows(address(2)));
+        let long_ago = senders.clock.instant().checked_sub(KNOWN);
+        if let Some(long_ago) = long_ago {
+            senders.seen.lock().expect("no panic").insert(address(1), long_ago);
+            assert!(!senders.knows(address(1)));
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! TLS on the public listener, HTTP/1.1 only: its certificate and key, and how they are taken anew when their files change.
+//! Reading files is not done here, but by whoever made this.
+
+use crate::tasks;
+use sha2::{Digest, Sha256};
+use std::{
+    fmt, io,
+    path::PathBuf,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::sleep,
+};
+use tokio_rustls::{
+    Accept, TlsAcceptor,
+    rustls::{
+        Error, InconsistentKeys, ServerConfig,
+        crypto::ring,
+        pki_types::{
+            CertificateDer, PrivateKeyDer,
+            pem::{self, PemObject},
+        },
+    },
+};
+
+/// Where the certificate and its key are: PEM files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Files {
+    /// The certificate, and after it those that lead to an authority.
+    pub cert: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
+/// What is in the files. Not to be shown: one of them is a key.
+pub struct Pem {
+    /// Of the certificate's file.
+    pub cert: Vec<u8>,
+    /// Of the key's file.
+    pub key: Vec<u8>,
+}
+
+/// Reads the files.
+pub type Read = fn(&Files) -> io::Result<Pem>;
+
+/// Why a certificate and a key cannot be served.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TlsError {
+    /// The certificate's file has none.
+    #[error(
+        "there is no certificate in it; PEM is wanted: `-----BEGIN CERTIFICATE-----`, first its own and then those that lead to an authority"
+    )]
+    NoCertificate,
+    /// It has something that is none.
+    #[error("the certificate in it cannot be read")]
+    BadCertificate,
+    /// The key's file has none.
+    #[error("there is no private key in it; PEM is wanted: `-----BEGIN PRIVATE KEY-----`")]
+    NoKey,
+    /// It has one that only a password opens.
+    #[error("the private key in it is encrypted; store it without a password: `openssl pkey -in encrypted.key -out plain.key`")]
+    EncryptedKey,
+    /// It has something that is none.
+    #[error(
+        "the private key in it cannot be read or is of a kind that is not known; RSA of 2048 bits and more, ECDSA on P-256 or P-384 and Ed25519 are"
+    )]
+    BadKey,
+    /// It is the key of another certificate.
+    #[error("the private key in it is not that of the certificate; give the two files that were issued together")]
+    Mismatch,
+}
+
+impl TlsError {
+    /// Whether it is the certificate's file that is wrong.
+    pub fn is_of_certificate(&self) -> bool {
+        match self {
+            Self::NoCertificate | Self::BadCertificate => true,
+            Self::NoKey | Self::EncryptedKey | Self::BadKey | Self::Mismatch => false,
+        }
+    }
+}
+
+/// TLS with the files' latest good content. Clones share it.
+#[derive(Clone)]
+pub struct Tls {
+    files: Files,
+    read: Read,
+    mark: Mark,
+    in_force: Arc<RwLock<Arc<ServerConfig>>>,
+}
+
+/// Tells one content of the files, or one failure to read them, from another.
+type Mark = [u8; 32];
+
+impl Tls {
+    /// With the content of the files, which `read` gives again later.
+    ///
+    /// # Errors
+    /// Why it cannot be served.
+    pub fn new(files: Files, read: Read, pem: &Pem) -> Result<Self, TlsError> {
+        let in_force = Arc::new(RwLock::new(Arc::new(config(pem)?)));
+        Ok(Self { files, read, mark: mark(&Ok(pem)), in_force })
+    }
+
+    /// The handshake with a new connection. It has no limit of time of its own.
+    pub(super) fn accept<S: AsyncRead + AsyncWrite + Unpin>(&self, stream: S) -> Accept<S> {
+        let config = Arc::clone(&self.in_force.read().unwrap_or_else(PoisonError::into_inner));
+        TlsAcceptor::from(config).accept(stream)
+    }
+
+    /// Looks at the files for ever, and takes what changed in them. Two looks in a row have to agree, since a half-written
+    /// file can be valid; what cannot be served leaves what is in force, and is said once.
+    pub(super) async fn follow(self, every: Duration) {
+        let (mut known, mut last) = (self.mark, self.mark);
+        loop {
+            sleep(every).await;
+            let (files, read) = (self.files.clone(), self.read);
+            let Ok(found) = tasks::blocking(move || read(&files)).await else { continue };
+            let mark = mark(&found.as_ref());
+            let is_settled = std::mem::replace(&mut last, mark) == mark;
+            if is_settled && mark != known {
+                known = mark;
+                self.take(found);
+            }
+        }
+    }
+
+    fn take(&self, found: io::Result<Pem>) {
+        let (cert, key) = (self.files.cert.display(), self.files.key.display());
+        match found.map(|pem| config(&pem)) {
+            Ok(Ok(config)) => {
+                *self.in_force.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
+                tracing::info!(%cert, %key, "the certificate has changed and is served from now on");
+            }
+            Ok(Err(error)) => {
+                let file = if error.is_of_certificate() { &cert } else { &key };
+                tracing::error!(%file, %error, "the changed certificate cannot be served; the one before stays");
+            }
+            Err(error) => tracing::error!(%cert, %key, %error, "the changed certificate cannot be read; the one before stays"),
+        }
+    }
+}
+
+/// The same files, whatever is in them now.
+impl PartialEq for Tls {
+    fn eq(&self, other: &Self) -> bool {
+        self.files == other.files
+    }
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.files.fmt(formatter)
+    }
+}
+
+fn mark(found: &Result<&Pem, &io::Error>) -> Mark {
+    let digest = match found {
+        Ok(pem) => Sha256::new_with_prefix([0]).chain_update(Sha256::digest(&pem.cert)).chain_update(Sha256::digest(&pem.key)),
+        Err(error) => Sha256::new_with_prefix([1]).chain_update(error.to_string()),
+    };
+    digest.finalize().into()
+}
+
+fn config(pem: &Pem) -> Result<ServerConfig, TlsError> {
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(&pem.cert).collect::<Result<_, _>>().map_err(|_| TlsError::BadCertificate)?;
+    if chain.is_empty() {
+        return Err(TlsError::NoCertificate);
+    }
+    let key = PrivateKeyDer::from_pem_slice(&pem.key).map_err(|error| match error {
+        pem::Error::NoItemsFound if is_encrypted(&pem.key) => TlsError::EncryptedKey,
+        pem::Error::NoItemsFound => TlsError::NoKey,
+        _ => TlsError::BadKey,
+    })?;
+    let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider())).with_safe_default_protocol_versions();
+    let builder = builder.expect("ring has suites for the default versions of TLS");
+    let made = builder.with_no_client_auth().with_single_cert(chain, key);
+    let mut config = made.map_err(|error| match error {
+        Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => TlsError::Mismatch,
+        Error::InvalidCertificate(_) => TlsError::BadCertificate,
+        _ => TlsError::BadKey,
+    })?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+fn is_encrypted(key: &[u8]) -> bool {
+    const WORD: &[u8] = b"ENCRYPTED";
+    key.windows(WORD.len()).any(|window| window == WORD)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CERT: &[u8] = include_bytes!("../../tests/data/tls/localhost.pem");
+    const KEY: &[u8] = include_bytes!("../../tests/data/tls/localhost.key");
+    const OTHER_KEY: &[u8] = include_bytes!("../../tests/data/tls/server.key");
+
+    #[test]
+    fn what_cannot_be_served_is_named_by_its_cause() {
+        let broken = [&CERT[..100], b"!\n-----END CERTIFICATE-----\n"].concat();
+        let no_der = b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
+        let encrypted = b"-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
+        for (cert, key, wanted) in [
+            (CERT, KEY, None),
+            (b"", KEY, Some(TlsError::NoCertificate)),
+            (KEY, KEY, Some(TlsError::NoCertificate)),
+            (&broken, KEY, Some(TlsError::BadCertificate)),
+            (CERT, CERT, Some(TlsError::NoKey)),
+            (CERT, encrypted, Some(TlsError::EncryptedKey)),
+            (CERT, no_der, Some(TlsError::BadKey)),
+            (CERT, OTHER_KEY, Some(TlsError::Mismatch)),
+        ] {
+            let pem = Pem { cert: cert.to_vec(), key: key.to_vec() };
+            assert_eq!(config(&pem).err(), wanted, "{}", String::from_utf8_lossy(cert));
+        }
+    }
+
+    #[test]
+    fn the_key_is_not_shown() {
+        let files = Files { cert: "cert.pem".into(), key: "key.pem".into() };
+        let pem = Pem { cert: CERT.to_vec(), key: KEY.to_vec() };
+        let tls = Tls::new(files, |_| Err(io::ErrorKind::NotFound.into()), &pem).expect("they fit");
+        assert_eq!(format!("{tls:?}"), r#"Files { cert: "cert.pem", key: "key.pem" }"#);
+    }
+}
