@@ -29,4 +29,6 @@ mod store_faults;
 mod store_sqlite;
 mod support;
 mod tls;
+mod trusted;
 mod walk;
+mod wire;

@@ -3,6 +3,7 @@
 pub mod canary;
 pub mod fake_store;
 pub mod gateway;
+pub mod proxy;
 pub mod scripted_admin;
 pub mod sender;
 pub mod sink;
