@@ -112,30 +112,21 @@ impl Connections {
 
     /// Ends the connection that has waited longest without a complete head, and for `grace` at least. False: there is none.
     pub fn end_longest_waiting(&self, grace: Duration) -> bool {
-        let now = self.now();
         let open = self.lock();
-        loop {
-            let waiting = open.all.values().filter(|connection| connection.waits());
-            let longest = waiting.map(|connection| (connection.waits_since(), connection)).min_by_key(|(since, _)| *since);
-            match longest.filter(|(since, _)| Duration::from_millis(now.saturating_sub(*since)) >= grace) {
-                None => return false,
-                Some((_, connection)) if connection.end() => return true,
-                Some(_begun_meanwhile) => {}
-            }
-        }
+        end_longest(|| open.all.values().filter(|connection| connection.waits()), self.now(), grace)
     }
 
-    /// Makes room for one more that waits for its head, where there are `most` of this address: the one goes that has waited longest.
-    pub fn make_room_of(&self, peer: IpAddr, most: usize) {
+    /// Makes room for one more that waits for its head, where there are `most` of this address: the one goes that has waited
+    /// longest, and for `grace` at least.
+    pub fn make_room_of(&self, peer: IpAddr, most: usize, grace: Duration) {
         let origin = origin(peer);
         let open = self.lock();
         if open.of_origin.get(&origin).is_none_or(|count| *count < most) {
             return;
         }
-        let mut waiting: Vec<_> = open.all.values().filter(|connection| connection.origin == origin && connection.waits()).collect();
-        if waiting.len() >= most {
-            waiting.sort_unstable_by_key(|connection| connection.waits_since());
-            waiting.into_iter().any(|connection| connection.end());
+        let waiting = || open.all.values().filter(|connection| connection.origin == origin && connection.waits());
+        if waiting().count() >= most {
+            end_longest(waiting, self.now(), grace);
         }
     }
 
@@ -227,6 +218,19 @@ impl Connection {
     }
 }
 
+/// Ends the one of those that wait that has waited longest, and for `grace` at least.
+fn end_longest<'c, I: Iterator<Item = &'c Arc<Connection>>>(waiting: impl Fn() -> I, now: u64, grace: Duration) -> bool {
+    loop {
+        let longest = waiting().map(|connection| (connection.waits_since(), connection));
+        let longest = longest.min_by_key(|(since, connection)| (*since, connection.number));
+        match longest.filter(|(since, _)| Duration::from_millis(now.saturating_sub(*since)) >= grace) {
+            None => return false,
+            Some((_, connection)) if connection.end() => return true,
+            Some(_begun_meanwhile) => {}
+        }
+    }
+}
+
 /// Whose connections count together: whoever has an IPv6 address has the 2^64 around it.
 fn origin(peer: IpAddr) -> IpAddr {
     match peer {
@@ -266,7 +270,7 @@ mod tests {
         assert!(busy.begin().is_some());
         let waiting: Vec<_> = [10, 20, 30]
             .map(|since| {
-                connections.make_room_of(one, 2);
+                connections.make_room_of(one, 2, Duration::ZERO);
                 let connection = connections.enter(if since == 10 { one } else { near });
                 connection.since.store(since, Ordering::Relaxed);
                 connection
@@ -274,7 +278,7 @@ mod tests {
             .into();
         assert_eq!([0, 1, 2].map(|index: usize| waiting[index].begin().is_some()), [false, true, true], "the oldest of three went");
         assert!(other.begin().is_some(), "others are let be");
-        connections.make_room_of(one, 2);
+        connections.make_room_of(one, 2, Duration::ZERO);
         waiting.iter().chain([&busy, &other]).for_each(|connection| connections.leave(connection));
         assert!(connections.lock().of_origin.is_empty());
     }

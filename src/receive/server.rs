@@ -9,6 +9,7 @@ use super::{
     tls::Tls,
 };
 use crate::{domain::clock::Clock, tasks};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::{
     io,
     net::{IpAddr, SocketAddr},
@@ -41,6 +42,8 @@ pub struct Limits {
     /// Connections of one address without a complete head; beyond it the one of them that has waited longest is closed.
     /// Trusted proxies and known senders may have more.
     pub waiting_per_address: usize,
+    /// A connection that is younger is not closed to make room: its head may lie unread, and a reset loses the webhook for good.
+    pub grace: Duration,
     /// For a head, from its first byte (from acceptance on a new connection, with its TLS handshake).
     pub head: Duration,
     /// For a whole request, from its first byte, less the time in which we do not read.
@@ -58,6 +61,7 @@ impl Default for Limits {
         Self {
             connections: 20_000,
             waiting_per_address: 5_000,
+            grace: Duration::from_millis(100),
             head: Duration::from_secs(5),
             request: Duration::from_secs(10),
             idle: Duration::from_secs(90),
@@ -81,10 +85,8 @@ pub enum Stage {
 const SWEEP: Duration = Duration::from_millis(250);
 /// How often the files of TLS are looked at.
 const LOOK: Duration = Duration::from_secs(1);
-/// A full house closes no connection that is younger: its head may lie unread, and a reset loses the webhook for good.
-const GRACE: Duration = Duration::from_millis(100);
-/// Between two tries to accept, where the system refuses and there is nobody to close.
-const REFUSED_PAUSE: Duration = Duration::from_millis(50);
+/// Between two looks for room where there is nobody to close.
+const PAUSE: Duration = Duration::from_millis(50);
 /// So often it is said that the system refuses.
 const SAY_EVERY: Duration = Duration::from_secs(10);
 /// Descriptors that are left to the store, the destinations and the rest; half of them where there are few.
@@ -104,7 +106,7 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 /// Accepts and answers until `stage` says `Closing` and the last connection has ended.
 pub async fn serve(listener: TcpListener, door: Arc<FrontDoor>, settings: Settings, clock: Clock, mut stage: watch::Receiver<Stage>) {
     let Settings { limits, trusted_proxies, tls } = settings;
-    let most = limits.connections.min(descriptors());
+    let most = limits.connections.min(descriptors(limits.connections));
     let connections = Arc::new(Connections::new(clock.clone()));
     let visit = Arc::new(Visit {
         door,
@@ -137,10 +139,10 @@ pub async fn serve(listener: TcpListener, door: Arc<FrontDoor>, settings: Settin
             Ok((stream, peer)) => {
                 let peer = peer.ip().to_canonical();
                 if !visit.trusted_proxies.contains(peer) && !visit.senders.knows(peer) {
-                    connections.make_room_of(peer, limits.waiting_per_address);
+                    connections.make_room_of(peer, limits.waiting_per_address, limits.grace);
                 }
-                while connections.count() >= most && !connections.end_longest_waiting(GRACE) {
-                    timeout(GRACE, connections.change()).await.ok();
+                while connections.count() >= most && !connections.end_longest_waiting(limits.grace) {
+                    timeout(PAUSE, connections.change()).await.ok();
                 }
                 take(stream, peer);
             }
@@ -150,9 +152,9 @@ pub async fn serve(listener: TcpListener, door: Arc<FrontDoor>, settings: Settin
                     said = Some(now);
                     tracing::warn!(%error, "cannot accept a connection");
                 }
-                match connections.end_longest_waiting(GRACE) {
-                    true => drop(timeout(REFUSED_PAUSE, connections.change()).await),
-                    false => sleep(REFUSED_PAUSE).await,
+                match connections.end_longest_waiting(limits.grace) {
+                    true => drop(timeout(PAUSE, connections.change()).await),
+                    false => sleep(PAUSE).await,
                 }
             }
         }
@@ -183,10 +185,13 @@ impl Drop for Entered {
     }
 }
 
-/// How many connections the system's limit on descriptors leaves room for.
-fn descriptors() -> usize {
-    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-    let limit = limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+/// How many connections the system's limit on descriptors leaves room for, after it was raised as far as it may be for so many.
+fn descriptors(connections: usize) -> usize {
+    let wanted = u64::try_from(connections + OTHER_DESCRIPTORS).unwrap_or(u64::MAX);
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let (current, raised) = (current.unwrap_or(u64::MAX), wanted.min(maximum.unwrap_or(u64::MAX)));
+    let is_raised = raised > current && setrlimit(Resource::Nofile, Rlimit { current: Some(raised), maximum }).is_ok();
+    let limit = usize::try_from(if is_raised { raised } else { current }).unwrap_or(usize::MAX);
     limit - OTHER_DESCRIPTORS.min(limit / 2)
 }
 

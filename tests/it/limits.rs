@@ -10,7 +10,7 @@ use hookgate::{
     metrics::{Labels, Metrics},
     provider::{self, Scheme, Unsigned},
     receive::{
-        Dispatch, FrontDoor, SourceSettings,
+        Dispatch, FrontDoor, Network, SourceSettings, TrustedProxies,
         server::{self, Limits, Settings, Stage},
         tls::{Files, Pem, Tls},
     },
@@ -30,6 +30,9 @@ impl Dispatch for Nowhere {
         assert!(leases.is_empty() && deferred.is_empty());
     }
 }
+
+/// A limit that no story reaches.
+const AGES: Duration = Duration::from_secs(600);
 
 struct House {
     address: SocketAddr,
@@ -140,6 +143,65 @@ async fn a_full_house_closes_who_waited_longest_without_a_head_and_never_refuses
         assert!(waiting.remove(0).is_closed().await, "round {round}: the oldest goes");
         waiting.push(proper);
     }
+}
+
+#[tokio::test]
+async fn one_address_has_so_many_connections_without_a_head_and_busy_ones_do_not_count() {
+    let house = House::open(Limits { waiting_per_address: 3, grace: Duration::ZERO, head: AGES, ..Limits::default() });
+    let text = webhook();
+    let mut busy = Connection::open(house.address).await;
+    let asking = request("POST", "/webhooks/ottu", &[("expect", "100-continue")], &sample("payment.paid"));
+    busy.send(&asking[..asking.len() - 1]).await;
+    assert_eq!(busy.answer().await.expect("its head was read").code, 100);
+    let mut waiting = Vec::new();
+    for _ in 0..3 {
+        waiting.push(Connection::open(house.address).await);
+    }
+    for round in 0..3 {
+        waiting.push(Connection::open(house.address).await);
+        assert!(waiting.remove(0).is_closed().await, "round {round}: the one goes that waited longest");
+    }
+    busy.send(&text[text.len() - 1..]).await;
+    assert_eq!(busy.answer().await.expect("busy ones are let be").code, 200);
+    // Whoever sent a right signature is spared.
+    let more: Vec<_> = (0..10).map(|_| Connection::open(house.address)).collect();
+    for more in more {
+        waiting.push(more.await);
+    }
+    for mut spared in waiting {
+        spared.send(&text).await;
+        assert_eq!(spared.answer().await.expect("it is still open").code, 200);
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_signature_spares_nobody_and_a_trusted_proxy_is_spared() {
+    let loopback = Network::parse("127.0.0.0/8").expect("a network");
+    for (trusted, is_spared) in [(vec![], false), (vec![loopback], true)] {
+        let limits = Limits { waiting_per_address: 2, grace: Duration::ZERO, head: AGES, ..Limits::default() };
+        let house = House::with(Settings { limits, trusted_proxies: TrustedProxies::new(trusted), ..Settings::default() });
+        let mut first = Connection::open(house.address).await;
+        first.send(&request("POST", "/webhooks/ottu", &[], b"{}")).await;
+        assert_eq!(first.answer().await.expect("an answer").code, 401);
+        let mut others = (Connection::open(house.address).await, Connection::open(house.address).await);
+        for other in [&mut others.0, &mut others.1] {
+            other.send(&request("GET", "/healthz", &[], b"")).await;
+            assert_eq!(other.answer().await.expect("an answer").code, 200);
+        }
+        first.send(&webhook()).await;
+        assert_eq!(first.answer().await.map(|answer| answer.code), is_spared.then_some(200), "it was between two requests");
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_is_not_whole_in_time_is_answered_and_ends_its_connection() {
+    let house = House::open(Limits { request: Duration::from_millis(300), ..Limits::default() });
+    let text = webhook();
+    let mut slow = Connection::open(house.address).await;
+    slow.send(&text[..text.len() - 1]).await;
+    let answer = slow.answer().await.expect("an answer");
+    assert_eq!((answer.code, answer.header("connection")), (408, Some("close")));
+    assert!(slow.is_closed().await);
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ mod admin;
 mod cli;
 mod config;
 mod crash;
+mod crowds;
 mod deliver;
 mod deliver_log;
 mod destination;
