@@ -21,6 +21,7 @@ mod late;
 mod limits;
 mod parked;
 mod provider;
+mod provider_behaviour;
 mod quarantine;
 mod reload;
 mod route;

@@ -132,7 +132,7 @@ fn configuration(kind: Kind, address: SocketAddr, gateway: SocketAddr, folder: &
         Kind::Nginx => {
             let places = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(|of| format!("{of}_temp_path {of};\n")).concat();
             format!(
-                "daemon off;\nmaster_process off;\npid nginx.pid;\nerror_log stderr;\nevents {{ worker_connections 1024; }}\n\
+                "daemon off;\nmaster_process off;\npid nginx.pid;\nerror_log stderr;\nevents {{ worker_connections 16384; }}\n\
                  http {{\n{places}log_format counted '$upstream_addr $status \"$request\"';\naccess_log {}/access.log counted;\n{text}}}\n",
                 folder.display()
             )
