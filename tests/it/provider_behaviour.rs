@@ -2,8 +2,9 @@
 //! a refused connection as final. Against a gateway whose store is away for a while, or that is restarted or killed, alone
 //! and behind proxies, it loses nothing.
 
+use crate::store_faults::SmallDisk;
 use crate::support::{
-    gateway::{Gateway, Home, hookgate_under},
+    gateway::{Gateway, Home, hookgate, hookgate_under},
     proxy::{Kind, Proxy},
     sender::{Answer, Connection, payment, request, signed},
     sink::{Reply, Sink},
@@ -106,22 +107,68 @@ async fn nothing_is_lost_or_invented(told: &[Told], gateway: &Gateway, sink: &Si
     assert!(arrived.iter().all(|arrived| told.iter().any(|told| told.body == arrived.body)), "something was invented");
 }
 
-/// A store that is away for as long as the contract says, with three providers of different patience.
-async fn an_outage(front: Option<Kind>) {
+/// What makes the store fail for a while.
+enum Fault {
+    /// Syncs fail, after some that do not.
+    Syncs,
+    /// The disk is full.
+    Disk(SmallDisk),
+}
+
+impl Fault {
     // Counted in each thread: a start makes fewer; of those of the store's writer some succeed, then all fail.
-    const FAULT: &str = "inject=fsync,fdatasync:error=EIO:when=20+";
-    let strace = ["-D", "-f", "-I", "1", "-o", "/dev/null", "-e", "trace=fsync,fdatasync", "-e", FAULT];
-    let mut trial = Command::new("strace");
-    trial.args(strace).arg("true").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    if !trial.status().is_ok_and(|status| status.success()) {
+    const STRACE: [&str; 10] =
+        ["-D", "-f", "-I", "1", "-o", "/dev/null", "-e", "trace=fsync,fdatasync", "-e", "inject=fsync,fdatasync:error=EIO:when=20+"];
+
+    /// `None`: it cannot be made here, which is said.
+    fn syncs() -> Option<Self> {
+        let mut trial = Command::new("strace");
+        trial.args(Self::STRACE).arg("true").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        if trial.status().is_ok_and(|status| status.success()) {
+            return Some(Self::Syncs);
+        }
         eprintln!("skipped: strace is missing, or may not trace here (apt-get install strace)");
-        return;
+        None
     }
+
+    fn disk() -> Option<Self> {
+        let disk = SmallDisk::mount().map(Self::Disk);
+        if disk.is_none() {
+            eprintln!("skipped: a small disk cannot be mounted here; that takes root");
+        }
+        disk
+    }
+
+    async fn gateway(&self, sink: &Sink) -> Gateway {
+        let (home, mut command) = match self {
+            Self::Syncs => (Home::new(&rules(sink)), hookgate_under("strace", &Self::STRACE)),
+            Self::Disk(disk) => (Home::with_data(disk.data(), &rules(sink)), hookgate()),
+        };
+        command.args(["serve", "--config"]).arg(home.rules_file());
+        Gateway::run(command, home).await
+    }
+
+    /// What the store gives back while it tries is taken too.
+    fn go_on(&self) {
+        match self {
+            Self::Syncs => {}
+            Self::Disk(disk) => disk.fill(),
+        }
+    }
+
+    fn end(&self, gateway: &Gateway) {
+        match self {
+            Self::Syncs => gateway.end_tracer(),
+            Self::Disk(disk) => disk.free(),
+        }
+    }
+}
+
+/// A store that is away for as long as the contract says, with three providers of different patience.
+async fn an_outage(fault: Option<Fault>, front: Option<Kind>) {
+    let Some(fault) = fault else { return };
     let sink = Sink::always(Reply::status(200));
-    let home = Home::new(&rules(&sink));
-    let mut command = hookgate_under("strace", &strace);
-    command.args(["serve", "--config"]).arg(home.rules_file());
-    let gateway = Gateway::run(command, home).await;
+    let gateway = fault.gateway(&sink).await;
     let proxy = match front {
         None => None,
         Some(kind) => match Proxy::start(kind, gateway.public).await {
@@ -133,13 +180,27 @@ async fn an_outage(front: Option<Kind>) {
     let names = ["fifteen", "twenty", "twenty-five"];
     let providers: Vec<_> =
         names.iter().zip(TIMEOUTS).map(|(name, patience)| Provider::start(to, name, patience / SCALE, PAUSE / SCALE)).collect();
-    until("the outage", || async { (gateway.get("/readyz").await.code == 503).then_some(()) }).await;
+    let is_away = || async { gateway.get("/readyz").await.code == 503 };
+    until("events before the outage", || async { (sink.requests().len() > 5 || is_away().await).then_some(()) }).await;
+    until("the outage", || {
+        fault.go_on();
+        async { is_away().await.then_some(()) }
+    })
+    .await;
     let clock = Clock::system();
     let start = clock.instant();
-    until("its end", || async { (clock.instant().duration_since(start) >= OUTAGE / SCALE).then_some(()) }).await;
-    assert_eq!(gateway.get("/readyz").await.code, 503, "it is still away");
-    gateway.end_tracer();
-    until("readiness", || async { (gateway.get("/readyz").await.code == 200).then_some(()) }).await;
+    until("its end", || {
+        fault.go_on();
+        async { (clock.instant().duration_since(start) >= OUTAGE / SCALE).then_some(()) }
+    })
+    .await;
+    until("it to be away still", || {
+        fault.go_on();
+        async { is_away().await.then_some(()) }
+    })
+    .await;
+    fault.end(&gateway);
+    until("readiness", || async { (!is_away().await).then_some(()) }).await;
     let mut told = Vec::new();
     for provider in providers {
         told.extend(provider.end().await);
@@ -151,17 +212,22 @@ async fn an_outage(front: Option<Kind>) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_the_store_is_away_the_provider_loses_nothing() {
-    an_outage(None).await;
+    an_outage(Fault::syncs(), None).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_the_disk_is_full_the_provider_loses_nothing() {
+    an_outage(Fault::disk(), None).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_the_store_is_away_the_provider_loses_nothing_behind_nginx() {
-    an_outage(Some(Kind::Nginx)).await;
+    an_outage(Fault::syncs(), Some(Kind::Nginx)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_the_store_is_away_the_provider_loses_nothing_behind_haproxy() {
-    an_outage(Some(Kind::Haproxy)).await;
+    an_outage(Fault::syncs(), Some(Kind::Haproxy)).await;
 }
 
 /// A gateway that always comes back at its address: below the ports that the system gives to others meanwhile.

@@ -124,18 +124,18 @@ async fn while_syncs_fail_nothing_is_answered_and_after_it_nothing_is_lost() {
 }
 
 /// A small disk of its own; it is gone when this is dropped.
-struct SmallDisk {
+pub struct SmallDisk {
     folder: TempDir,
 }
 
 impl SmallDisk {
-    fn mount() -> Option<Self> {
+    pub fn mount() -> Option<Self> {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let mut mount = Command::new("mount");
         works(mount.args(["-t", "tmpfs", "-o", "size=16m", "hookgate-test"]).arg(folder.path())).then_some(Self { folder })
     }
 
-    fn data(&self) -> PathBuf {
+    pub fn data(&self) -> PathBuf {
         self.folder.path().join("data")
     }
 
@@ -144,14 +144,14 @@ impl SmallDisk {
     }
 
     /// Takes all that is free.
-    fn fill(&self) {
+    pub fn fill(&self) {
         let mut ballast = fs::OpenOptions::new().create(true).append(true).open(self.ballast()).expect("the ballast opens");
         for size in [1 << 20, 1 << 12] {
             while ballast.write_all(&vec![0; size]).is_ok() {}
         }
     }
 
-    fn free(&self) {
+    pub fn free(&self) {
         fs::remove_file(self.ballast()).expect("the ballast is there");
     }
 }
