@@ -114,7 +114,11 @@ where
             tokio::io::copy(&mut (&mut stream).take(LINGER_BYTES), &mut tokio::io::sink()).await.ok();
         }
     };
-    tokio::time::timeout(LINGER, farewell).await.ok();
+    tokio::select! {
+        _ = tokio::time::timeout(LINGER, farewell) => {}
+        // A full house has no room for farewells.
+        () = connection.ended() => {}
+    }
 }
 
 /// A socket that tells when bytes come in.

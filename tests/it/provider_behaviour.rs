@@ -2,13 +2,15 @@
 //! a refused connection as final. Against a gateway whose store is away for a while, or that is restarted or killed, alone
 //! and behind proxies, it loses nothing.
 
-use crate::store_faults::SmallDisk;
-use crate::support::{
-    gateway::{Gateway, Home, hookgate, hookgate_under},
-    proxy::{Kind, Proxy},
-    sender::{Answer, Connection, payment, request, signed},
-    sink::{Reply, Sink},
-    until::until,
+use crate::{
+    store_faults::SmallDisk,
+    support::{
+        gateway::{Gateway, Home, hookgate, hookgate_under},
+        proxy::{Kind, Proxy},
+        sender::{Answer, Connection, payment, request, signed},
+        sink::{Reply, Sink},
+        until::until,
+    },
 };
 use hookgate::{domain::clock::Clock, tasks};
 use std::{
