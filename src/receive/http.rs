@@ -59,7 +59,7 @@ where
         Box::pin(async move {
             let Some(started) = connection.begin() else { return std::future::pending().await };
             let caller = visit.trusted_proxies.caller(peer, request.headers());
-            let arrival = Arrival { peer: caller, started, limit: visit.request_limit };
+            let arrival = Arrival { peer: caller, standing: visit.senders.standing(caller), started, limit: visit.request_limit };
             let mut answer = visit.door.answer(request, arrival, &visit.memory).await;
             if answer.is_to_a_sender() {
                 visit.senders.note(caller);

@@ -4,7 +4,7 @@ use super::{
     FrontDoor,
     answer::Answer,
     in_force::Source,
-    memory::{BodyMemory, Reserved},
+    memory::{BodyMemory, Reserved, Standing},
 };
 use crate::{
     domain::{clock::Instant, head, problem::Problem, received::Received},
@@ -27,6 +27,8 @@ const EVENT: usize = 2 << 10;
 pub(super) struct Arrival {
     /// Who sends it, behind trusted proxies.
     pub peer: IpAddr,
+    /// Whether that one is known.
+    pub standing: Standing,
     /// When its first byte came.
     pub started: Instant,
     /// How long it may take to arrive, from its first byte; the time in which we do not read does not count.
@@ -91,7 +93,7 @@ impl FrontDoor {
             return elsewhere(&head.method, head.uri.path());
         };
         let metrics = &source.metrics;
-        let mut reserved = Reserved::default();
+        let mut reserved = Reserved::of(arrival.standing);
         let answer = match self.admit(source, &head, peer) {
             Err((answer, outcome)) => {
                 outcome.into_iter().for_each(|outcome| metrics.outcome(outcome));

@@ -1,5 +1,7 @@
-//! The addresses that sent a right signature lately: the cap on waiting connections of one address spares them.
+//! The addresses that sent a right signature lately: the cap on waiting connections of one address spares them, and bodies
+//! from there have memory of their own.
 
+use super::memory::Standing;
 use crate::domain::clock::{Clock, Instant};
 use std::{
     collections::HashMap,
@@ -37,10 +39,11 @@ impl Senders {
         seen.insert(address, now);
     }
 
-    /// Whether one came within the hour.
-    pub fn knows(&self, address: IpAddr) -> bool {
+    /// Known: one came within the hour.
+    pub fn standing(&self, address: IpAddr) -> Standing {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.get(&address).is_some_and(|at| self.clock.instant().saturating_duration_since(*at) < KNOWN)
+        let is_known = seen.get(&address).is_some_and(|at| self.clock.instant().saturating_duration_since(*at) < KNOWN);
+        if is_known { Standing::Known } else { Standing::Unknown }
     }
 }
 
@@ -53,19 +56,20 @@ mod tests {
     fn an_address_is_known_after_its_signature_and_the_oldest_is_forgotten_first() {
         let senders = Senders::new(Clock::system());
         let address = |number: usize| IpAddr::V4(Ipv4Addr::from(u32::try_from(number).expect("small")));
-        assert!(!senders.knows(address(0)));
+        let knows = |number| senders.standing(address(number)) == Standing::Known;
+        assert!(!knows(0));
         for number in 0..=MOST {
             senders.note(address(number));
         }
-        assert!(!senders.knows(address(0)));
-        assert!(senders.knows(address(1)) && senders.knows(address(MOST)));
+        assert!(!knows(0));
+        assert!(knows(1) && knows(MOST));
         senders.note(address(1));
         senders.note(address(MOST + 1));
-        assert!(senders.knows(address(1)) && !senders.knows(address(2)));
+        assert!(knows(1) && !knows(2));
         let long_ago = senders.clock.instant().checked_sub(KNOWN);
         if let Some(long_ago) = long_ago {
             senders.seen.lock().expect("no panic").insert(address(1), long_ago);
-            assert!(!senders.knows(address(1)));
+            assert!(!knows(1));
         }
     }
 }

@@ -4,7 +4,7 @@ use super::{
     FrontDoor, TrustedProxies,
     connections::{Connection, Connections},
     http::{self, Visit},
-    memory::BodyMemory,
+    memory::{BodyMemory, Standing},
     senders::Senders,
     tls::Tls,
 };
@@ -54,6 +54,8 @@ pub struct Limits {
     pub small_bodies: usize,
     /// Bytes for the rest of them.
     pub large_bodies: usize,
+    /// Bytes for bodies of known senders, where those are spent.
+    pub known_bodies: usize,
 }
 
 impl Default for Limits {
@@ -66,7 +68,8 @@ impl Default for Limits {
             request: Duration::from_secs(10),
             idle: Duration::from_secs(90),
             small_bodies: 16 << 20,
-            large_bodies: 32 << 20,
+            large_bodies: 24 << 20,
+            known_bodies: 8 << 20,
         }
     }
 }
@@ -110,7 +113,7 @@ pub async fn serve(listener: TcpListener, door: Arc<FrontDoor>, settings: Settin
     let connections = Arc::new(Connections::new(clock.clone()));
     let visit = Arc::new(Visit {
         door,
-        memory: BodyMemory::new(limits.small_bodies, limits.large_bodies),
+        memory: BodyMemory::new(limits.small_bodies, limits.large_bodies, limits.known_bodies),
         request_limit: limits.request,
         trusted_proxies,
         senders: Senders::new(clock.clone()),
@@ -138,7 +141,7 @@ pub async fn serve(listener: TcpListener, door: Arc<FrontDoor>, settings: Settin
         match accepted {
             Ok((stream, peer)) => {
                 let peer = peer.ip().to_canonical();
-                if !visit.trusted_proxies.contains(peer) && !visit.senders.knows(peer) {
+                if !visit.trusted_proxies.contains(peer) && visit.senders.standing(peer) == Standing::Unknown {
                     connections.make_room_of(peer, limits.waiting_per_address, limits.grace);
                 }
                 while connections.count() >= most && !connections.end_longest_waiting(limits.grace) {

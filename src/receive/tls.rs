@@ -194,6 +194,7 @@ fn is_encrypted(key: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     const CERT: &[u8] = include_bytes!("../../tests/data/tls/localhost.pem");
     const KEY: &[u8] = include_bytes!("../../tests/data/tls/localhost.key");
@@ -217,6 +218,32 @@ mod tests {
             let pem = Pem { cert: cert.to_vec(), key: key.to_vec() };
             assert_eq!(config(&pem).err(), wanted, "{}", String::from_utf8_lossy(cert));
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_change_is_taken_when_two_looks_in_a_row_agree() {
+        const RENEWED: (&[u8], &[u8]) =
+            (include_bytes!("../../tests/data/tls/renewed.pem"), include_bytes!("../../tests/data/tls/renewed.key"));
+        static LOOKS: AtomicUsize = AtomicUsize::new(0);
+        let read = |_: &Files| {
+            let (cert, key) = if matches!(LOOKS.fetch_add(1, Ordering::SeqCst), 0 | 2) { (CERT, KEY) } else { RENEWED };
+            Ok(Pem { cert: cert.to_vec(), key: key.to_vec() })
+        };
+        let files = Files { cert: "cert.pem".into(), key: "key.pem".into() };
+        let tls = Tls::new(files, read, &Pem { cert: CERT.to_vec(), key: KEY.to_vec() }).expect("they fit");
+        let in_force = || Arc::clone(&tls.in_force.read().expect("no panic"));
+        let first = in_force();
+        let follower = tasks::spawn(tls.clone().follow(Duration::from_secs(1)));
+        while LOOKS.load(Ordering::SeqCst) < 4 {
+            assert!(Arc::ptr_eq(&first, &in_force()), "each change was gone at the next look, or is new");
+            sleep(Duration::from_millis(100)).await;
+        }
+        assert!(Arc::ptr_eq(&first, &in_force()));
+        while Arc::ptr_eq(&first, &in_force()) {
+            assert!(LOOKS.load(Ordering::SeqCst) <= 6, "two looks have agreed");
+            sleep(Duration::from_millis(100)).await;
+        }
+        follower.abort();
     }
 
     #[test]

@@ -20,7 +20,13 @@ use hookgate::{
 };
 use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
 use tempfile::TempDir;
-use tokio::{io::AsyncReadExt, io::AsyncWriteExt, net::TcpStream, sync::watch, task::JoinHandle};
+use tokio::{
+    io::AsyncReadExt,
+    io::AsyncWriteExt,
+    net::{TcpSocket, TcpStream},
+    sync::watch,
+    task::JoinHandle,
+};
 
 /// Takes nothing on: no rule sends anything anywhere.
 struct Nowhere;
@@ -224,7 +230,7 @@ async fn when_every_connection_is_busy_a_new_one_waits_for_its_turn() {
 
 #[tokio::test]
 async fn bodies_beyond_the_memory_for_them_wait_and_are_all_answered() {
-    let house = House::open(Limits { small_bodies: 64 << 10, large_bodies: 256 << 10, ..Limits::default() });
+    let house = House::open(Limits { small_bodies: 64 << 10, large_bodies: 256 << 10, known_bodies: 0, ..Limits::default() });
     let mut large: serde_json::Value = serde_json::from_slice(&sample("payment.paid")).expect("JSON");
     large["extra"] = serde_json::json!("x".repeat(900_000));
     let body = large.to_string();
@@ -240,6 +246,30 @@ async fn bodies_beyond_the_memory_for_them_wait_and_are_all_answered() {
         .collect();
     for sender in senders {
         assert_eq!(sender.await.expect("it does not panic"), 200);
+    }
+}
+
+#[tokio::test]
+async fn bodies_that_strangers_never_finish_do_not_keep_a_known_sender_waiting() {
+    let limits = Limits { small_bodies: 64 << 10, large_bodies: 64 << 10, known_bodies: 64 << 10, request: AGES, ..Limits::default() };
+    let house = House::open(limits);
+    let mut known = Connection::open(house.address).await;
+    known.send(&webhook()).await;
+    assert_eq!(known.answer().await.expect("an answer").code, 200);
+    let unfinished = request("POST", "/webhooks/ottu", &[("expect", "100-continue")], &vec![b'x'; 60 << 10]);
+    let mut strangers = Vec::new();
+    for _ in 0..8 {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.bind("127.0.0.2:0".parse().expect("an address")).expect("all of 127.0.0.0/8 is here");
+        let mut stranger = Connection::over(socket.connect(house.address).await.expect("a connection"));
+        stranger.send(&unfinished[..unfinished.len() - 1]).await;
+        strangers.push(stranger);
+    }
+    // Of the strangers some are read, and the rest waits.
+    assert_eq!(strangers[0].answer().await.expect("it is read").code, 100);
+    for _ in 0..3 {
+        known.send(&webhook()).await;
+        assert_eq!(known.answer().await.expect("an answer").code, 200);
     }
 }
 
