@@ -11,7 +11,11 @@ use crate::support::{
 use hookgate::config::{self, Code, Loaded, Unset};
 use regex::Regex;
 use serde_json::Value;
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
 
 mod page;
 mod world;
@@ -316,4 +320,25 @@ fn every_log_message_in_the_docs_is_one_of_the_program() {
     for message in messages {
         assert!(program.contains(&format!("\"{}", message.trim_end_matches('…').trim_end())), "{message}");
     }
+}
+
+#[test]
+fn every_test_that_the_threat_table_names_is_there() {
+    let page = page(Path::new("docs/security.md"));
+    let rows = page.prose.lines().filter(|line| line.starts_with("| ") && line.matches(" | ").count() == 2);
+    let named: BTreeSet<String> = rows.filter_map(|row| row.rsplit_once(" | ")).flat_map(|(_, last)| backticked(last)).collect();
+    let named: BTreeSet<_> = named.into_iter().filter(|name| name.matches('_').count() >= 4).collect();
+    assert!(named.len() > 15, "{named:?}");
+    let sources = files(&root().join("src")).into_iter().chain(files(&root().join("tests/it")));
+    let text: String = sources.map(|path| fs::read_to_string(path).expect("a source")).collect();
+    let missing: Vec<_> = named.iter().filter(|name| !text.contains(&format!("fn {name}("))).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+    entries
+        .flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] })
+        .filter(|path| path.extension().is_some_and(|end| end == "rs"))
+        .collect()
 }
