@@ -29,6 +29,7 @@ use tokio::{
 };
 
 mod dev;
+mod inherited;
 mod reload;
 
 use reload::{Current, Destinations, Reloader, labels, names, sources};
@@ -61,6 +62,9 @@ pub enum ServeError {
         /// What the system said.
         cause: io::Error,
     },
+    /// The service manager passed something else than one socket to listen on.
+    #[error("{0}")]
+    Inherited(#[from] inherited::InheritedError),
     /// `--dev` where it must not be.
     #[error("--dev is refused {0}")]
     Dev(#[from] dev::DevRefused),
@@ -81,21 +85,28 @@ const EXPIRE_PAUSE: Duration = Duration::from_millis(20);
 /// # Errors
 /// Why it does not run.
 pub async fn serve(options: ServeOptions, format: Format) -> Result<(), ServeError> {
+    let inherited = inherited::listener()?;
     let log = Log::start(format)?;
     let variable = |name: &str| std::env::var(name).ok();
     let served = match options.dev {
-        false => run(config::load(&options.config, &variable, Unset::Error)?, options.config, None, &log).await,
+        false => run(config::load(&options.config, &variable, Unset::Error)?, options.config, inherited, None, &log).await,
         true => {
             let loaded = config::load(&options.config, &variable, Unset::Dev)?;
             let dev = dev::Dev::prepare(&variable, &loaded.config)?;
-            run(loaded, options.config, Some(dev), &log).await
+            run(loaded, options.config, inherited, Some(dev), &log).await
         }
     };
     log.close();
     served
 }
 
-async fn run(loaded: Loaded, file: PathBuf, dev: Option<dev::Dev>, log: &Log) -> Result<(), ServeError> {
+async fn run(
+    loaded: Loaded,
+    file: PathBuf,
+    inherited: Option<std::net::TcpListener>,
+    dev: Option<dev::Dev>,
+    log: &Log,
+) -> Result<(), ServeError> {
     let Loaded { config: at_start, warnings } = loaded;
     let mut config = at_start.clone();
     if let Some(dev) = &dev {
@@ -109,7 +120,13 @@ async fn run(loaded: Loaded, file: PathBuf, dev: Option<dev::Dev>, log: &Log) ->
     let metrics = Arc::new(Metrics::new(&labels(&config)));
     log.count_dropped(metrics.log_dropped());
 
-    let public = listen(&mut config.listen, "server.listen", dev.is_some())?;
+    let public = match inherited {
+        Some(listener) => {
+            config.listen = listener.local_addr()?;
+            TcpListener::from_std(listener)?
+        }
+        None => listen(&mut config.listen, "server.listen", dev.is_some())?,
+    };
     let operators = listen(&mut config.admin.listen, "server.admin", dev.is_some())?;
     let store = store::open(&config.store, clock.clone(), Arc::clone(&metrics))?;
     let given = config.admin.token.clone().or_else(|| dev.as_ref().and_then(dev::Dev::token));

@@ -24,6 +24,7 @@ mod provider;
 mod provider_behaviour;
 mod quarantine;
 mod reload;
+mod restarts;
 mod route;
 mod secrets;
 mod store_contract;
