@@ -56,6 +56,17 @@ fn genuine() -> impl Strategy<Value = Vec<(&'static str, String)>> {
     })
 }
 
+/// Names, and what is left of one when its beginning or its end is cut off.
+fn scrap() -> impl Strategy<Value = &'static str> {
+    let cut = (proptest::sample::select(fields::NAMES.to_vec()), 0..3_usize, any::<proptest::sample::Index>());
+    let cut = cut.prop_map(|(name, form, at)| match form {
+        0 => name,
+        1 => &name[..at.index(name.len())],
+        _rest => &name[at.index(name.len())..],
+    });
+    prop_oneof![cut, proptest::sample::select(vec!["x", "5", "KWD", "paid"])].prop_filter("empty", |scrap| !scrap.is_empty())
+}
+
 /// What is accepted of all payloads with the signed message of this one, and how many there are.
 fn accepted(genuine: &[(&'static str, String)]) -> (Vec<Vec<(&'static str, String)>>, usize) {
     let message: String = genuine.iter().flat_map(|(name, value)| [*name, value]).collect();
@@ -120,9 +131,6 @@ fn hostile() -> impl Strategy<Value = String> {
     proptest::collection::vec(part, 1..3).prop_map(|parts| parts.concat())
 }
 
-/// With the name of a field behind them, these are other names.
-const BEGINNINGS: [&str; 3] = ["customer_address_", "order_n", "reference_numbe"];
-
 /// A few fields, those that a payer types among them.
 fn half_typed() -> impl Strategy<Value = Vec<(&'static str, String)>> {
     let of_provider = |name| matches!(name, "amount" | "currency_code" | "result" | "state" | "reference_number" | "gateway_name");
@@ -151,7 +159,7 @@ proptest! {
         } else {
             for reading in accepted {
                 let has = |name: &str| reading.iter().any(|(other, _)| *other == name);
-                let is_cut = |place: usize| place > 0 && BEGINNINGS.iter().any(|begin| genuine[place - 1].1.ends_with(begin));
+                let is_cut = |place: usize| place > 0 && anomaly::HEADS.iter().any(|begin| genuine[place - 1].1.ends_with(begin));
                 let mut names = genuine.iter().enumerate();
                 prop_assert!(names.all(|(place, (name, _))| has(name) || is_cut(place)), "{:?} is read as {:?}", &genuine, &reading);
             }
@@ -159,8 +167,64 @@ proptest! {
     }
 }
 
+/// A name that begins in one value and ends in the name after it, or begins in a name and ends in its value.
+#[test]
+fn a_name_across_the_border_of_two_fields_is_caught() {
+    for genuine in [
+        &[("gateway_name", "x order_n"), ("order_no", "5"), ("state", "paid")][..],
+        &[("order_no", "7reference_numbe"), ("reference_number", "ABC"), ("result", "success"), ("state", "paid")],
+        &[("order_no", "7reference_numbe"), ("result", "success"), ("state", "paid")],
+        &[("gateway_name", "x "), ("order_no", "rder_no5"), ("state", "paid")],
+        &[("order_no", "7"), ("reference_number", "esultsuccess"), ("state", "paid")],
+    ] {
+        let genuine: Vec<_> = genuine.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        assert_eq!(accepted(&genuine).0, [] as [Vec<_>; 0], "{genuine:?}");
+    }
+    // The other reading has neither a state nor anything else that tells it from a genuine payload.
+    let line = [("customer_address_line1", "x customer_address_"), ("state", "paid")].map(|(name, value)| (name, value.to_owned()));
+    let without_state = [("customer_address_line1", "x "), ("customer_address_state", "paid")];
+    assert_eq!(accepted(&line).0, [without_state.map(|(name, value)| (name, value.to_owned())).to_vec()]);
+}
+
+#[test]
+fn a_state_that_holds_a_result_is_caught() {
+    let genuine = [("reference_number", "abcstateX"), ("result", "success")].map(|(name, value)| (name, value.to_owned()));
+    assert_eq!(accepted(&genuine).0, [genuine.to_vec()]);
+}
+
+/// `o` is the end of `order_no` and the beginning of it, so the rest of the name can stand on either side.
+#[test]
+fn every_overlap_of_two_names_is_known() {
+    let (mut heads, mut tails) = (Vec::new(), Vec::new());
+    for (name, other) in fields::NAMES.iter().flat_map(|name| fields::NAMES.map(|other| (*name, other))) {
+        let overlaps = (1..name.len()).filter(|at| other.starts_with(&name[*at..]));
+        for at in overlaps {
+            heads.push(&name[..at]);
+            tails.push((name, &other[name.len() - at..]));
+        }
+    }
+    tails.retain(|(_, tail)| !tail.is_empty());
+    heads.sort_unstable();
+    heads.dedup();
+    tails.sort_unstable();
+    assert_eq!((heads, tails), (anomaly::HEADS.to_vec(), anomaly::TAILS.to_vec()));
+    let inside = |name: &str| fields::NAMES.iter().any(|other| name.len() > other.len() && name[..name.len() - 1].contains(other));
+    assert!(!fields::NAMES.into_iter().any(inside), "a name that goes on behind another one would have to be looked for too");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// Whatever stands in the fields: of two payloads with one message at most one goes on.
+    #[test]
+    fn of_all_payloads_with_one_signed_message_at_most_one_is_accepted(
+        fields in proptest::sample::subsequence(fields::NAMES.to_vec(), 2..6),
+        scraps in proptest::collection::vec(proptest::collection::vec(scrap(), 1..4), 6),
+    ) {
+        let fields: Vec<_> = fields.into_iter().zip(scraps.iter().map(|scraps| scraps.concat())).collect();
+        let (accepted, _) = accepted(&fields);
+        prop_assert!(accepted.len() <= 1, "{:?}", accepted);
+    }
 
     /// Merging a field into the one before, or splitting one, keeps the message and so the signature.
     #[test]
