@@ -185,6 +185,7 @@ mod tests {
     use super::*;
     use crate::domain::{clock::Timestamp, name::Name};
     use http::HeaderMap;
+    use proptest::prelude::*;
 
     fn entry(peer: &str, number: usize, size: usize) -> Entry {
         let body = format!("{{\"order_no\":\"{number}\",\"pad\":\"{}\"}}", "x".repeat(size));
@@ -244,5 +245,48 @@ mod tests {
         assert_eq!(times(&ring), [4, 2, 0]);
         assert_eq!(ring.take().len(), 3);
         assert_eq!(ring.lock().bytes, 0);
+    }
+
+    /// The law in a line: while it is too much, the oldest goes of the address that takes up most.
+    fn shrunk(mut model: Vec<(u64, IpAddr, usize)>, total: usize) -> Vec<(u64, IpAddr, usize)> {
+        let held =
+            |model: &[(u64, IpAddr, usize)], of: IpAddr| model.iter().filter(|(_, address, _)| *address == of).map(|one| one.2).sum();
+        while model.iter().map(|(_, _, bytes)| bytes).sum::<usize>() > total {
+            let largest = model.iter().map(|(_, address, _)| (held(&model, *address), *address)).max();
+            let oldest = model.iter().filter(|one| Some(one.1) == largest.map(|(_, address): (usize, _)| address)).map(|one| one.0).min();
+            model.retain(|(number, _, _)| Some(*number) != oldest);
+        }
+        model
+    }
+
+    proptest! {
+        /// So no address loses anything while another takes up more, and the bound is kept after every step.
+        #[test]
+        fn whatever_comes_and_is_put_back_the_ring_is_what_the_law_says(
+            steps in proptest::collection::vec((0..5_usize, 0..5_000_usize, 0..20_u8), 1..80),
+        ) {
+            const PEERS: [&str; 5] = ["192.0.2.1", "198.51.100.1", "2001:db8::1", "2001:db8::2:1", "2001:db8:0:1::1"];
+            let total = 12 * ENTRY;
+            let ring = Ring::of(total);
+            let mut model = Vec::new();
+            for (number, (peer, size, step)) in steps.into_iter().enumerate() {
+                if step == 0 {
+                    // As a reload does: all are taken out, and those that still do not verify are put back.
+                    let taken = ring.take();
+                    prop_assert!(taken.keys().copied().eq(model.iter().map(|one: &(u64, IpAddr, usize)| one.0)));
+                    model.retain(|one| one.0 % 3 != 0);
+                    taken.into_iter().filter(|(number, _)| number % 3 != 0).for_each(|(number, entry)| ring.put_back(number, entry));
+                }
+                let entry = entry(PEERS[peer], number, size);
+                model.push((number as u64, whose(entry.received.peer), entry.bytes()));
+                model = shrunk(model, total);
+                ring.keep(entry);
+                let kept = ring.lock();
+                let found: Vec<_> = kept.entries.iter().map(|(number, entry)| (*number, whose(entry.received.peer), entry.bytes())).collect();
+                prop_assert_eq!(&found, &model);
+                prop_assert!(kept.bytes <= total && kept.bytes == found.iter().map(|one| one.2).sum::<usize>());
+                prop_assert_eq!(kept.shares.values().map(|share| share.numbers.len()).sum::<usize>(), found.len());
+            }
+        }
     }
 }
