@@ -23,6 +23,7 @@ mod parked;
 mod provider;
 mod provider_behaviour;
 mod quarantine;
+mod reference;
 mod reload;
 mod restarts;
 mod route;
