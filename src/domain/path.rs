@@ -33,6 +33,11 @@ impl Path {
         Ok(Self(steps))
     }
 
+    /// The names it steps through, from the root.
+    pub fn steps(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(AsRef::as_ref)
+    }
+
     /// What is there below a root.
     pub fn find<'a>(&self, root: Value<'a>) -> Option<Value<'a>> {
         self.0.iter().try_fold(root, |value, key| step(value, key))
