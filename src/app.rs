@@ -148,16 +148,16 @@ async fn run(
     let rules = Arc::new(config.rules.clone());
     let door = Arc::new(FrontDoor::new(sources(&config), rules, Arc::clone(&store), dispatch, clock.clone(), Arc::clone(&metrics)));
     metrics.config_taken(config.rules.rules.len(), clock.now().millis() as f64 / 1000.0);
-    let reloader = Arc::new(Reloader::new(
+    let reloader = Arc::new(Reloader {
         file,
-        Arc::clone(&door),
-        Arc::clone(&lanes),
-        Arc::clone(&store),
-        Arc::clone(&metrics),
-        clock.clone(),
-        sink.clone().map(|sink| reload::Dev { sink, admin: config.admin.listen }),
-        Current { at_start, destinations },
-    ));
+        door: Arc::clone(&door),
+        lanes: Arc::clone(&lanes),
+        store: Arc::clone(&store),
+        metrics: Arc::clone(&metrics),
+        clock: clock.clone(),
+        dev: sink.clone().map(|sink| reload::Dev { sink, admin: config.admin.listen }),
+        current: Current { at_start, destinations }.into(),
+    });
     let (draining, is_draining) = watch::channel(false);
     let (stage, stages) = watch::channel(Stage::Open);
     let admin = Arc::new(Admin {
@@ -183,9 +183,8 @@ async fn run(
             signal = signals.next() => match signal {
                 Told::Stop => break,
                 Told::Reload => {
-                    let reloader = Arc::clone(&reloader);
                     // What came of it is in the log and in the metrics.
-                    tasks::spawn(async move { drop(reloader.reload().await) });
+                    drop(Gateway::reload(Arc::clone(&reloader)));
                 }
             },
             _ = &mut public => return Err(ServeError::Ended("the public listener")),

@@ -16,7 +16,7 @@ use crate::{
 use http::{Method, header};
 use serde::de::DeserializeOwned;
 use serde_json::json;
-use std::str::FromStr;
+use std::{str::FromStr, sync::Arc};
 
 /// Events in one answer, where the call does not say.
 const LIMIT: usize = 50;
@@ -162,7 +162,7 @@ impl Admin {
     pub(super) async fn reload(&self, request: &Request) -> Result<Reply, Problem> {
         only(request, Method::POST)?;
         body::<Nothing>(request, "`{}`")?;
-        match self.gateway.reload().await {
+        match Arc::clone(&self.gateway).reload().await {
             Ok(warnings) => Ok(Reply::json(200, &json!({ "status": "reloaded", "warnings": warnings }))),
             Err(errors) => {
                 let problem = Problem::new(422, "Rules file refused", "The rules before it stay in force; `errors` says what is wrong.");

@@ -65,11 +65,12 @@ pub trait Gateway: Send + Sync {
     fn rejected(&self, limit: usize) -> (usize, Vec<Rejected>);
 
     /// Reads the rules file again and takes it whole, or not at all.
-    fn reload(&self) -> Reloading<'_>;
+    /// Goes on to its end whether or not anybody waits for it.
+    fn reload(self: Arc<Self>) -> Reloading;
 }
 
 /// The warnings of a rules file that was taken, or the problems of one that was not, each as `check --format json` shows it.
-pub type Reloading<'a> = Pin<Box<dyn Future<Output = Result<Vec<Value>, Vec<Value>>> + Send + 'a>>;
+pub type Reloading = Pin<Box<dyn Future<Output = Result<Vec<Value>, Vec<Value>>> + Send>>;
 
 /// Where the rules file is told to be read again.
 const RELOAD: &str = "/-/reload";

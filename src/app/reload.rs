@@ -2,7 +2,7 @@
 
 use crate::{
     admin::{Gateway, Reloading, dev_sink::DevSink},
-    config::{self, Config, ConfigError, Diagnostic, Loaded, Unset},
+    config::{self, Config, Loaded, Unset},
     deliver::lanes::{Lane, Lanes},
     destination::{self, Destination},
     domain::{clock::Clock, event::Kept, name::Name, plan::Plan, rejected::Rejected},
@@ -12,6 +12,7 @@ use crate::{
     store::{Store, StoreError},
     tasks,
 };
+use serde_json::{Value, json};
 use std::{collections::HashMap, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use tokio::{sync::Mutex, time::timeout};
 
@@ -22,15 +23,16 @@ const SERVE_WAIT: Duration = Duration::from_secs(1);
 
 /// Puts rules files in force.
 pub(super) struct Reloader {
-    file: PathBuf,
-    door: Arc<FrontDoor>,
-    lanes: Arc<Lanes>,
-    store: Arc<dyn Store>,
-    metrics: Arc<Metrics>,
-    clock: Clock,
-    dev: Option<Dev>,
+    /// The rules file.
+    pub(super) file: PathBuf,
+    pub(super) door: Arc<FrontDoor>,
+    pub(super) lanes: Arc<Lanes>,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) clock: Clock,
+    pub(super) dev: Option<Dev>,
     /// One reload at a time.
-    current: Mutex<Current>,
+    pub(super) current: Mutex<Current>,
 }
 
 /// What `serve --dev` replaces destinations by.
@@ -68,23 +70,9 @@ impl Destinations {
 }
 
 impl Reloader {
-    /// Over a running gateway.
-    #[expect(clippy::too_many_arguments, reason = "each is a part that it changes")]
-    pub(super) fn new(
-        file: PathBuf,
-        door: Arc<FrontDoor>,
-        lanes: Arc<Lanes>,
-        store: Arc<dyn Store>,
-        metrics: Arc<Metrics>,
-        clock: Clock,
-        dev: Option<Dev>,
-        current: Current,
-    ) -> Self {
-        Self { file, door, lanes, store, metrics, clock, dev, current: Mutex::new(current) }
-    }
-
-    /// Reads the rules file again, and takes it if nothing is wrong with it. Gives its warnings.
-    pub(super) async fn reload(&self) -> Result<Vec<Diagnostic>, ConfigError> {
+    /// Reads the rules file again, and takes it if nothing is wrong with it. Gives its warnings, or its problems. Who drops it
+    /// in the middle leaves the gateway between two states, so it runs in a task of its own.
+    pub(super) async fn reload(&self) -> Result<Vec<Value>, Vec<Value>> {
         let mut current = self.current.lock().await;
         let unset = if self.dev.is_some() { Unset::Dev } else { Unset::Error };
         let file = self.file.clone();
@@ -95,11 +83,15 @@ impl Reloader {
                 for warning in &warnings {
                     tracing::warn!("{warning}");
                 }
+                let mut told: Vec<Value> = warnings.iter().map(|warning| json!(warning)).collect();
                 for key in read_at_start(&current.at_start, &config) {
                     tracing::warn!(key, "it has changed in the rules file, and is read at start only: restart to take the change");
+                    let message = format!("`{key}` has changed, and is read at start only: restart to take the change");
+                    let file = self.file.display().to_string();
+                    told.push(json!({ "severity": "warning", "code": "read-at-start", "file": file, "line": 0, "message": message }));
                 }
                 self.take(&mut current, config).await;
-                Ok(warnings)
+                Ok(told)
             }
             Err(error) => {
                 self.metrics.config_refused();
@@ -107,7 +99,7 @@ impl Reloader {
                     tracing::error!("{problem}");
                 }
                 tracing::error!(problems = error.problems.len(), "the rules file was not taken: the rules before it stay in force");
-                Err(error)
+                Err(error.problems.iter().map(|problem| json!(problem)).collect())
             }
         }
     }
@@ -141,9 +133,10 @@ impl Gateway for Reloader {
         self.door.rejected(limit)
     }
 
-    fn reload(&self) -> Reloading<'_> {
-        let shown = |found: Vec<Diagnostic>| found.iter().map(|one| serde_json::json!(one)).collect();
-        Box::pin(async move { self.reload().await.map(shown).map_err(|error| shown(error.problems)) })
+    fn reload(self: Arc<Self>) -> Reloading {
+        let task = tasks::spawn(async move { Self::reload(&self).await });
+        let ended = || vec![json!({ "severity": "error", "message": "the reload came to no end; the log says more" })];
+        Box::pin(async move { task.await.unwrap_or_else(|_panicked| Err(ended())) })
     }
 }
 

@@ -40,7 +40,7 @@ impl Rejected {
         let rejected = found["rejected"].as_array().map_or(&[][..], Vec::as_slice);
         match self.format {
             Format::Json => print(json(&found))?,
-            Format::Table if rejected.is_empty() => tell("nothing was refused for its signature since the gateway started"),
+            Format::Table if rejected.is_empty() => tell("nothing that was refused for its signature is kept"),
             Format::Table => print(table(rejected).render(Colours::of_stdout()))?,
         }
         let kept = found["kept"].as_u64().unwrap_or(0);

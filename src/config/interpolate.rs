@@ -160,8 +160,13 @@ impl Interpolator<'_> {
             return Err(Failure::Wrong("`${file:}` names no file".to_owned(), "write `${file:/run/secrets/name}`".to_owned()));
         }
         let missing = |cause: &str| Failure::Missing(Code::UnreadableValue, format!("the file {} cannot be read: {cause}", quote(path)));
+        let place = self.folder.join(path);
+        // Opening a pipe waits for whoever writes to it.
+        if place.metadata().is_ok_and(|found| !found.is_file()) {
+            return Err(missing("it is not a file"));
+        }
         let mut bytes = Vec::new();
-        let opened = File::open(self.folder.join(path));
+        let opened = File::open(place);
         opened.and_then(|opened| opened.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)).map_err(|cause| missing(&cause.to_string()))?;
         if bytes.len() as u64 > MAX_FILE_BYTES {
             return Err(missing("it is larger than 64 KiB"));

@@ -62,6 +62,7 @@ impl Lanes {
 
     /// Works by these from now on. A lane whose destination stays goes on, with its queue and its attempts in flight, by its
     /// new policy; one whose destination is gone ends its attempts in flight, and what waits in it goes back to the store.
+    /// Where the destination is back before they have ended, so is the lane.
     pub fn replace(&self, lanes: Vec<Lane>) {
         let mut working = self.write();
         if working.is_draining {
@@ -75,7 +76,15 @@ impl Lanes {
                     staffed.track.change(lane);
                     staffed
                 }
-                None => self.staffed(lane),
+                None => match working.leaving.iter().position(|track| track.name == lane.name) {
+                    Some(place) => {
+                        let track = working.leaving.swap_remove(place);
+                        track.queue().reopen();
+                        track.change(lane);
+                        Staffed::new(track)
+                    }
+                    None => self.started(lane),
+                },
             };
             working.tracks.push(staffed);
         }
@@ -87,11 +96,9 @@ impl Lanes {
         }
     }
 
-    fn staffed(&self, lane: Lane) -> Staffed {
+    fn started(&self, lane: Lane) -> Staffed {
         let metrics = self.metrics.destination(&lane.name);
-        let track = Arc::new(Track::new(lane, Arc::clone(&self.store), self.clock.clone(), metrics));
-        let refill = tasks::spawn(refill::keep_filled(Arc::clone(&track)));
-        Staffed { track, refill }
+        Staffed::new(Arc::new(Track::new(lane, Arc::clone(&self.store), self.clock.clone(), metrics)))
     }
 
     /// Takes leased deliveries; those to a destination that is no longer there go back to the store. Cheap; never waits.
@@ -147,6 +154,13 @@ impl Lanes {
 
     fn write(&self) -> RwLockWriteGuard<'_, Working> {
         self.working.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Staffed {
+    fn new(track: Arc<Track>) -> Self {
+        let refill = tasks::spawn(refill::keep_filled(Arc::clone(&track)));
+        Self { track, refill }
     }
 }
 

@@ -158,6 +158,12 @@ impl Queue {
         self.waiting.drain(..).collect()
     }
 
+    /// Goes on after it was drained: what came of the attempts in flight is in the store.
+    pub(super) fn reopen(&mut self) {
+        self.gate = Gate::Paused;
+        self.backlog = true;
+    }
+
     /// Works by other rules from now on, unless it is at its end.
     pub(super) fn change(&mut self, concurrency: usize, gate: Gate) {
         self.concurrency = concurrency.max(1);

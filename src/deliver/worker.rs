@@ -31,7 +31,13 @@ pub(super) async fn work(track: Arc<Track>) {
 async fn handle(track: &Track, mut lease: Lease) -> Option<Settlement> {
     let body = match &lease.body {
         Some(held) => Some(held.bytes.clone()),
-        None => read(track, &lease).await?,
+        None => match read(track, &lease).await {
+            Some(body) => body,
+            None => {
+                track.store.give_back(vec![lease]);
+                return None;
+            }
+        },
     };
     let lane = track.lane();
     let settlement = match body {

@@ -13,7 +13,7 @@ use crate::{
     store::{Judge, NewEvent},
 };
 use bytes::Bytes;
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
 /// The sources by their paths, and the rules.
 pub(super) struct InForce {
@@ -69,6 +69,12 @@ impl InForce {
 }
 
 impl Source {
+    /// Whether that address may call.
+    pub(super) fn admits(&self, peer: IpAddr) -> bool {
+        let allowed = &self.settings.allow_ips;
+        allowed.is_empty() || allowed.iter().any(|network| network.contains(peer))
+    }
+
     /// An event on its way into the store.
     pub(super) fn new_event(&self, event: Arc<Event>, plan: Plan) -> NewEvent {
         NewEvent { event, plan, dedupe: self.settings.dedupe, judge: Arc::clone(&self.judge) as Arc<dyn Judge> }

@@ -42,6 +42,7 @@ use memory::Reserved;
 pub use network::Network;
 pub use proxies::TrustedProxies;
 use rejected::Ring;
+use request::Arrival;
 
 /// How the front door treats one source. What its provider needs is in `provider::Settings`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,6 +73,8 @@ pub trait Dispatch: Send + Sync {
 pub struct FrontDoor {
     in_force: RwLock<Arc<InForce>>,
     rejected: Ring,
+    /// Held by whoever verifies what was refused again.
+    verifier: tokio::sync::Mutex<()>,
     store: Arc<dyn Store>,
     dispatch: Arc<dyn Dispatch>,
     clock: Clock,
@@ -95,7 +98,7 @@ impl FrontDoor {
         metrics: Arc<Metrics>,
     ) -> Self {
         let in_force = RwLock::new(Arc::new(InForce::new(sources, rules, &metrics)));
-        Self { in_force, rejected: Ring::new(), store, dispatch, clock, metrics }
+        Self { in_force, rejected: Ring::new(), verifier: tokio::sync::Mutex::default(), store, dispatch, clock, metrics }
     }
 
     /// Puts other sources and rules in force, for all requests from now on. Their metrics must be there.
@@ -114,10 +117,11 @@ impl FrontDoor {
     }
 
     /// From a whole request to its answer. What it has `reserved` in memory is given back once it is stored, or refused.
-    async fn take(&self, in_force: &Arc<InForce>, source: &Source, received: Received, started: Instant, reserved: Reserved) -> Answer {
+    async fn take(&self, came: Arc<InForce>, path: &str, received: Received, arrival: Arrival, reserved: Reserved) -> Answer {
+        let (in_force, source, opened) = self.open(came, path, &received, arrival);
         let metrics = &source.metrics;
         metrics.body(received.body.len());
-        let event = match source.provider.open(&received) {
+        let event = match opened {
             Ok(event) => Arc::new(event),
             Err(OpenError::Malformed) => {
                 metrics.outcome(Outcome::Malformed);
@@ -126,18 +130,18 @@ impl FrontDoor {
             Err(OpenError::Signature(cause)) => {
                 metrics.outcome(Outcome::BadSignature);
                 tracing::warn!(source = %received.source, peer = %received.peer, %cause, "signature refused");
-                self.reject(in_force, source, received, cause).await;
                 return verdict::unauthorized();
             }
         };
+        let started = arrival.started;
         metrics.received_at(event.received_at.millis() as f64 / 1000.0);
         let plan = in_force.plan(&event);
         let (code, rules, routing) = (plan.answer, plan.rules.clone(), plan.routing);
-        match self.store(source, source.new_event(Arc::clone(&event), plan), started, reserved).await {
+        match self.store(&source, source.new_event(Arc::clone(&event), plan), started, reserved).await {
             Ok(stored) => {
                 let (outcome, code) = verdict::of_stored(&stored, event.verdict, code);
                 metrics.outcome(outcome);
-                verdict::count(&self.metrics, source, &event, &stored, &rules, routing);
+                verdict::count(&self.metrics, &source, &event, &stored, &rules, routing);
                 self.log(&event, outcome, code, &rules, started);
                 let answer = verdict::accepted(code, event.id);
                 if event.verified { answer.to_a_sender() } else { answer }

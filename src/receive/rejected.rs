@@ -1,15 +1,16 @@
-//! The requests that were refused for their signature, newest and fairly shared among the addresses that sent them: in
-//! memory only, since nothing of an unverified request is written to disk. A key that is set too late finds them here.
+//! The requests that were refused for their signature: in memory only, since nothing of an unverified request is written to
+//! disk, and fairly shared among the addresses that sent them. A key that is set too late finds them here.
 
+use super::memory::Standing;
 use crate::domain::{
     event::Fields,
     json::{Document, Kind},
     received::Received,
     rejected::Rejected,
 };
+use http::{HeaderMap, HeaderValue};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
-    mem,
     net::{IpAddr, Ipv6Addr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -24,14 +25,18 @@ const LONGEST: usize = 256 << 10;
 const ENTRY: usize = 1 << 10;
 
 /// A request and why it was refused.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Entry {
     /// The request.
     pub(super) received: Received,
+    /// The path that was called.
+    pub(super) path: Box<str>,
     /// What is wrong with its signature.
     pub(super) reason: String,
     /// The keys that were tried, as the rules file writes them.
     pub(super) keys: Arc<[String]>,
+    /// Whether its address sent a right signature lately, as the provider did until its key was changed.
+    pub(super) standing: Standing,
 }
 
 /// The requests that are kept.
@@ -45,18 +50,28 @@ pub(super) struct Ring {
 #[derive(Debug, Default)]
 struct Kept {
     next: u64,
-    entries: BTreeMap<u64, Entry>,
+    entries: BTreeMap<u64, Arc<Entry>>,
     shares: HashMap<IpAddr, Share>,
-    /// The shares by their size, the largest last.
-    by_size: BTreeSet<(usize, IpAddr)>,
+    /// The shares in the order in which they have to give: strangers first, the largest of them first; so the last one gives.
+    by_size: BTreeSet<(Rank, IpAddr)>,
     bytes: usize,
 }
+
+/// Whose share gives way: a stranger's before a known sender's, the larger before the smaller.
+type Rank = (bool, usize);
 
 /// What is kept of one address.
 #[derive(Debug, Default)]
 struct Share {
     numbers: BTreeSet<u64>,
     bytes: usize,
+    is_known: bool,
+}
+
+impl Share {
+    fn rank(&self) -> Rank {
+        (!self.is_known, self.bytes)
+    }
 }
 
 impl Ring {
@@ -69,50 +84,62 @@ impl Ring {
         Self { kept: Mutex::default(), total }
     }
 
-    /// Keeps a request. One that is no JSON object or too long is not kept; where there is no room, the oldest of the
-    /// address goes that takes up most.
-    pub(super) fn keep(&self, entry: Entry) {
+    /// Keeps a request, and gives its number. One that is no JSON object or too long is not kept; where there is no room, the
+    /// oldest of the address goes that takes up most, of strangers before known senders.
+    pub(super) fn keep(&self, entry: Entry) -> Option<u64> {
         let is_object = || Document::read(entry.received.body.clone()).root().kind() == Kind::Object;
         if entry.received.body.len() > LONGEST || !is_object() {
-            return;
+            return None;
         }
+        let entry = entry.compact();
         let mut kept = self.lock();
         let number = kept.next;
         kept.next += 1;
         kept.insert(number, entry);
         kept.shrink(self.total);
+        Some(number)
     }
 
-    /// Takes all of them out, oldest first, each with its number.
-    pub(super) fn take(&self) -> BTreeMap<u64, Entry> {
+    /// The numbers of all of them, oldest first.
+    pub(super) fn numbers(&self) -> Vec<u64> {
+        self.lock().entries.keys().copied().collect()
+    }
+
+    /// The one of that number, if it is still there.
+    pub(super) fn get(&self, number: u64) -> Option<Arc<Entry>> {
+        self.lock().entries.get(&number).cloned()
+    }
+
+    /// Takes out the one of that number.
+    pub(super) fn remove(&self, number: u64) {
+        self.lock().remove(number);
+    }
+
+    /// Puts another reason in the place of the one of that number, if it is still there.
+    pub(super) fn change(&self, number: u64, entry: Entry) {
         let mut kept = self.lock();
-        let next = kept.next;
-        mem::replace(&mut *kept, Kept { next, ..Kept::default() }).entries
+        if kept.entries.contains_key(&number) {
+            kept.remove(number);
+            kept.insert(number, entry);
+        }
     }
 
-    /// Puts one back that was taken out, to its place.
-    pub(super) fn put_back(&self, number: u64, entry: Entry) {
-        let mut kept = self.lock();
-        kept.insert(number, entry);
-        kept.shrink(self.total);
-    }
-
-    /// How many there are, and the newest of them; `claims` reads what the body of a source's request says of itself.
-    pub(super) fn newest(&self, limit: usize, claims: impl Fn(&Received) -> Fields) -> (usize, Vec<Rejected>) {
+    /// How many there are, and the newest of them; `claims` reads what a request says of itself.
+    pub(super) fn newest(&self, limit: usize, claims: impl Fn(&Entry) -> Fields) -> (usize, Vec<Rejected>) {
         let (count, found): (usize, Vec<_>) = {
             let kept = self.lock();
-            (kept.entries.len(), kept.entries.values().rev().take(limit).map(Entry::sketch).collect())
+            (kept.entries.len(), kept.entries.values().rev().take(limit).cloned().collect())
         };
-        // Bodies are shared, not copied, and read outside the lock.
-        let shown = |(received, reason, keys): (Received, String, Arc<[String]>)| Rejected {
-            at: received.at,
-            source: received.source.clone(),
-            peer: received.peer,
-            reason,
-            keys: keys.to_vec(),
-            bytes: received.body.len(),
-            claims: claims(&received),
+        let shown = |entry: Arc<Entry>| Rejected {
+            at: entry.received.at,
+            source: entry.received.source.clone(),
+            peer: entry.received.peer,
+            reason: entry.reason.clone(),
+            keys: entry.keys.to_vec(),
+            bytes: entry.received.body.len(),
+            claims: claims(&entry),
         };
+        // Bodies are read outside the lock.
         (count, found.into_iter().map(shown).collect())
     }
 
@@ -122,31 +149,38 @@ impl Ring {
 }
 
 impl Entry {
-    fn sketch(&self) -> (Received, String, Arc<[String]>) {
-        (self.received.clone(), self.reason.clone(), Arc::clone(&self.keys))
-    }
-
     fn bytes(&self) -> usize {
         let fields = self.received.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 64);
         self.received.body.len() + fields.sum::<usize>() + ENTRY
+    }
+
+    /// With header fields of its own: those that came are parts of the buffer of their connection, and would keep all of it.
+    fn compact(mut self) -> Self {
+        let own = |value: &HeaderValue| HeaderValue::from_bytes(value.as_bytes()).expect("it is the value of a header field");
+        let came = &self.received.headers;
+        let mut headers = HeaderMap::with_capacity(came.len());
+        headers.extend(came.iter().map(|(name, value)| (name.clone(), own(value))));
+        self.received.headers = headers;
+        self
     }
 }
 
 impl Kept {
     fn insert(&mut self, number: u64, entry: Entry) {
-        let (address, bytes) = (whose(entry.received.peer), entry.bytes());
+        let (address, bytes, is_known) = (whose(entry.received.peer), entry.bytes(), entry.standing == Standing::Known);
         self.resize(address, |share| {
             share.numbers.insert(number);
             share.bytes += bytes;
+            share.is_known |= is_known;
         });
         self.bytes += bytes;
-        self.entries.insert(number, entry);
+        self.entries.insert(number, Arc::new(entry));
     }
 
     fn shrink(&mut self, total: usize) {
         while self.bytes > total {
-            let largest = self.by_size.last().and_then(|(_, address)| self.shares.get(address));
-            let Some(number) = largest.and_then(|share| share.numbers.first().copied()) else { return };
+            let giving = self.by_size.last().and_then(|(_, address)| self.shares.get(address));
+            let Some(number) = giving.and_then(|share| share.numbers.first().copied()) else { return };
             self.remove(number);
         }
     }
@@ -163,10 +197,10 @@ impl Kept {
 
     fn resize(&mut self, address: IpAddr, change: impl FnOnce(&mut Share)) {
         let mut share = self.shares.remove(&address).unwrap_or_default();
-        self.by_size.remove(&(share.bytes, address));
+        self.by_size.remove(&(share.rank(), address));
         change(&mut share);
         if !share.numbers.is_empty() {
-            self.by_size.insert((share.bytes, address));
+            self.by_size.insert((share.rank(), address));
             self.shares.insert(address, share);
         }
     }
@@ -184,7 +218,6 @@ fn whose(address: IpAddr) -> IpAddr {
 mod tests {
     use super::*;
     use crate::domain::{clock::Timestamp, name::Name};
-    use http::HeaderMap;
     use proptest::prelude::*;
 
     fn entry(peer: &str, number: usize, size: usize) -> Entry {
@@ -196,7 +229,18 @@ mod tests {
             peer: peer.parse().expect("an address"),
             at: Timestamp::from_millis(number as i64),
         };
-        Entry { received, reason: "wrong".to_owned(), keys: Arc::new(["${KEY}".to_owned()]) }
+        let (reason, keys) = ("wrong".to_owned(), Arc::new(["${KEY}".to_owned()]));
+        Entry { received, path: "/webhooks/ottu".into(), reason, keys, standing: Standing::Unknown }
+    }
+
+    fn fill(ring: &Ring, numbers: std::ops::Range<usize>, entry: impl Fn(usize) -> Entry) {
+        for number in numbers {
+            ring.keep(entry(number));
+        }
+    }
+
+    fn of_known(entry: Entry) -> Entry {
+        Entry { standing: Standing::Known, ..entry }
     }
 
     fn times(ring: &Ring) -> Vec<i64> {
@@ -206,21 +250,21 @@ mod tests {
     #[test]
     fn whoever_sends_most_goes_first_and_others_keep_their_share() {
         let ring = Ring::of(20 * ENTRY);
-        (0..5).for_each(|number| ring.keep(entry("192.0.2.1", number, 100)));
-        (5..1_000).for_each(|number| ring.keep(entry("198.51.100.1", number, 900)));
+        fill(&ring, 0..5, |number| entry("192.0.2.1", number, 100));
+        fill(&ring, 5..1_000, |number| entry("198.51.100.1", number, 900));
         let times = times(&ring);
         assert_eq!(times[times.len() - 5..], [4, 3, 2, 1, 0], "the quiet address lost nothing");
         assert_eq!(times[0], 999, "of the loud one the newest are there");
         let kept = ring.lock();
-        assert!(kept.bytes <= 20 * ENTRY && kept.bytes == kept.entries.values().map(Entry::bytes).sum::<usize>());
+        assert!(kept.bytes <= 20 * ENTRY && kept.bytes == kept.entries.values().map(|entry| entry.bytes()).sum::<usize>());
         assert_eq!(kept.by_size.len(), kept.shares.len());
     }
 
     #[test]
     fn a_network_of_ipv6_has_one_share() {
         let ring = Ring::of(10 * ENTRY);
-        (0..4).for_each(|number| ring.keep(entry("192.0.2.1", number, 0)));
-        (4..100).for_each(|number| ring.keep(entry(&format!("2001:db8::{number:x}"), number, 0)));
+        fill(&ring, 0..4, |number| entry("192.0.2.1", number, 0));
+        fill(&ring, 4..100, |number| entry(&format!("2001:db8::{number:x}"), number, 0));
         assert!(times(&ring).ends_with(&[3, 2, 1, 0]));
     }
 
@@ -235,16 +279,42 @@ mod tests {
     }
 
     #[test]
-    fn what_is_put_back_is_in_its_place_again() {
+    fn what_is_refused_again_keeps_its_place() {
         let ring = Ring::new();
-        (0..4).for_each(|number| ring.keep(entry("192.0.2.1", number, 0)));
-        let taken = ring.take();
-        assert!(times(&ring).is_empty());
-        ring.keep(entry("192.0.2.1", 4, 0));
-        taken.into_iter().filter(|(number, _)| number % 2 == 0).for_each(|(number, entry)| ring.put_back(number, entry));
-        assert_eq!(times(&ring), [4, 2, 0]);
-        assert_eq!(ring.take().len(), 3);
-        assert_eq!(ring.lock().bytes, 0);
+        fill(&ring, 0..4, |number| entry("192.0.2.1", number, 0));
+        let reason = |number: u64| ring.get(number).map(|entry| entry.reason.clone());
+        ring.change(1, Entry { reason: "still wrong".to_owned(), ..entry("192.0.2.1", 1, 0) });
+        ring.remove(2);
+        ring.change(2, entry("192.0.2.1", 2, 0));
+        assert_eq!((ring.numbers(), reason(1).as_deref(), reason(2)), (vec![0, 1, 3], Some("still wrong"), None));
+        assert_eq!(times(&ring), [3, 1, 0]);
+        ring.numbers().into_iter().for_each(|number| ring.remove(number));
+        let kept = ring.lock();
+        assert_eq!((kept.bytes, kept.shares.len(), kept.by_size.len()), (0, 0, 0));
+    }
+
+    #[test]
+    fn strangers_however_many_and_small_do_not_push_out_what_a_known_sender_sent() {
+        let ring = Ring::of(20 * ENTRY);
+        fill(&ring, 0..5, |number| of_known(entry("192.0.2.1", number, 900)));
+        fill(&ring, 5..1_000, |number| entry(&format!("198.51.{}.{}", number / 250, number % 250), number, 0));
+        assert!(times(&ring).ends_with(&[4, 3, 2, 1, 0]));
+        fill(&ring, 1_000..1_100, |number| of_known(entry("192.0.2.1", number, 900)));
+        assert!(times(&ring).iter().all(|time| *time >= 1_000), "known senders are bounded too");
+    }
+
+    #[test]
+    fn the_bounds_are_those_of_the_contract_and_a_header_field_keeps_no_buffer() {
+        let ring = Ring::new();
+        assert!(ring.keep(entry("192.0.2.1", 0, (256 << 10) - 200)).is_some() && ring.keep(entry("192.0.2.1", 1, 256 << 10)).is_none());
+        fill(&ring, 2..200, |number| entry("192.0.2.1", number, 200 << 10));
+        assert!((15 << 20..=16 << 20).contains(&ring.lock().bytes));
+        let buffer = bytes::Bytes::from(vec![b'x'; 8 << 10]);
+        let mut large = entry("192.0.2.1", 0, 0);
+        large.received.headers.insert("x-part", HeaderValue::from_maybe_shared(buffer.slice(..10)).expect("a value"));
+        let number = ring.keep(large).expect("it is kept");
+        assert!(buffer.is_unique(), "the buffer of the connection is let go");
+        assert_eq!(ring.get(number).expect("it is there").received.headers["x-part"], "xxxxxxxxxx");
     }
 
     /// The law in a line: while it is too much, the oldest goes of the address that takes up most.
@@ -262,7 +332,7 @@ mod tests {
     proptest! {
         /// So no address loses anything while another takes up more, and the bound is kept after every step.
         #[test]
-        fn whatever_comes_and_is_put_back_the_ring_is_what_the_law_says(
+        fn whatever_comes_and_goes_the_ring_is_what_the_law_says(
             steps in proptest::collection::vec((0..5_usize, 0..5_000_usize, 0..20_u8), 1..80),
         ) {
             const PEERS: [&str; 5] = ["192.0.2.1", "198.51.100.1", "2001:db8::1", "2001:db8::2:1", "2001:db8:0:1::1"];
@@ -271,11 +341,10 @@ mod tests {
             let mut model = Vec::new();
             for (number, (peer, size, step)) in steps.into_iter().enumerate() {
                 if step == 0 {
-                    // As a reload does: all are taken out, and those that still do not verify are put back.
-                    let taken = ring.take();
-                    prop_assert!(taken.keys().copied().eq(model.iter().map(|one: &(u64, IpAddr, usize)| one.0)));
+                    // As a reload does: what verifies goes, the rest stays in its place.
+                    prop_assert!(ring.numbers().into_iter().eq(model.iter().map(|one: &(u64, IpAddr, usize)| one.0)));
                     model.retain(|one| one.0 % 3 != 0);
-                    taken.into_iter().filter(|(number, _)| number % 3 != 0).for_each(|(number, entry)| ring.put_back(number, entry));
+                    ring.numbers().into_iter().filter(|number| number % 3 == 0).for_each(|number| ring.remove(number));
                 }
                 let entry = entry(PEERS[peer], number, size);
                 model.push((number as u64, whose(entry.received.peer), entry.bytes()));

@@ -5,6 +5,7 @@ use super::{
     answer::Answer,
     in_force::Source,
     memory::{BodyMemory, Reserved, Standing},
+    verdict,
 };
 use crate::{
     domain::{clock::Instant, head, problem::Problem, received::Received},
@@ -14,7 +15,7 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Method, header};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use std::{net::IpAddr, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 /// The largest body.
 pub const MAX_BODY: usize = 1 << 20;
@@ -73,6 +74,8 @@ enum BodyError {
     TooLarge,
     TooSlow,
     Broken,
+    /// There was no memory for it for as long as its source holds a request.
+    NoRoom,
 }
 
 impl FrontDoor {
@@ -99,17 +102,22 @@ impl FrontDoor {
                 outcome.into_iter().for_each(|outcome| metrics.outcome(outcome));
                 answer.closing()
             }
-            Ok(length) => match self.read(body, length, arrival, memory, &mut reserved).await {
+            Ok(length) => match self.read(body, length, arrival, source.settings.hold, memory, &mut reserved).await {
                 Ok(body) => {
                     let received =
                         Received { source: source.settings.name.clone(), headers: head.headers, body, peer, at: self.clock.now() };
-                    self.take(&in_force, source, received, started, reserved).await
+                    self.take(Arc::clone(&in_force), head.uri.path(), received, arrival, reserved).await
                 }
                 Err(BodyError::TooLarge) => {
                     metrics.outcome(Outcome::TooLarge);
                     too_large().closing()
                 }
                 Err(BodyError::TooSlow) => too_slow().closing(),
+                Err(BodyError::NoRoom) => {
+                    metrics.outcome(Outcome::HeldOut);
+                    tracing::error!(source = %source.settings.name, "a request found no memory for its body within `hold`");
+                    verdict::held_out().closing()
+                }
                 Err(BodyError::Broken) => {
                     metrics.outcome(Outcome::Malformed);
                     broken().closing()
@@ -139,8 +147,7 @@ impl FrontDoor {
             let problem = Problem::new(405, "Method not allowed", "Webhooks are sent by POST.");
             return Err((Answer::problem(&problem).allowing("POST"), None));
         }
-        let allowed = &source.settings.allow_ips;
-        if !allowed.is_empty() && !allowed.iter().any(|network| network.contains(peer)) {
+        if !source.admits(peer) {
             tracing::warn!(source = %source.settings.name, %peer, "address refused by allow_ips");
             return Err((
                 Answer::problem(&Problem::new(403, "Address refused", "This address may not call this source.")),
@@ -165,12 +172,12 @@ impl FrontDoor {
         mut body: Incoming,
         length: usize,
         arrival: Arrival,
+        hold: Duration,
         memory: &BodyMemory,
         reserved: &mut Reserved,
     ) -> Result<Bytes, BodyError> {
-        let spent = self.clock.instant().saturating_duration_since(arrival.started);
-        let mut left = arrival.limit.saturating_sub(spent);
-        memory.reserve(reserved, EVENT).await;
+        let spent = || self.clock.instant().saturating_duration_since(arrival.started);
+        let mut left = arrival.limit.saturating_sub(spent());
         let mut whole = BytesMut::with_capacity(length.min(64 << 10));
         loop {
             let before = self.clock.instant();
@@ -185,7 +192,10 @@ impl FrontDoor {
             if whole.len() + data.len() > MAX_BODY {
                 return Err(BodyError::TooLarge);
             }
-            memory.reserve(reserved, data.len()).await;
+            // Who sends no body takes no memory for it.
+            let room = data.len() + if whole.is_empty() { EVENT } else { 0 };
+            let waited = tokio::time::timeout(hold.saturating_sub(spent()), memory.reserve(reserved, room)).await;
+            waited.map_err(|_elapsed| BodyError::NoRoom)?;
             whole.extend_from_slice(&data);
         }
     }

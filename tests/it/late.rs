@@ -2,7 +2,7 @@
 
 use crate::support::{
     gateway::{Gateway, hookgate},
-    sender::{payment, signed_with},
+    sender::{Connection, payment, request, signed_with},
     sink::{Reply, Sink},
     until::until,
 };
@@ -168,4 +168,59 @@ async fn an_event_that_comes_while_the_key_changes_is_never_lost() {
     let requests = sink.wait_for("every event, whatever it was answered", |requests| requests.len() >= sent).await;
     assert_eq!(requests.len(), sent, "and each once");
     until("the list to be empty", || async { (rejected(&gateway).await["kept"] == 0).then_some(()) }).await;
+}
+
+#[tokio::test]
+async fn what_has_no_signature_or_comes_from_an_address_that_may_not_call_is_not_accepted_late() {
+    let sink = Sink::always(Reply::status(200));
+    let gateway = start(&sink, "old").await;
+    let forged = br#"{"operation":"refund","amount":"999.000","success":true,"order_no":"evil"}"#;
+    assert_eq!(gateway.send(forged).await.code, 401);
+    assert_eq!(gateway.send(&signed_with(&payment("paid", "R1"), "new")).await.code, 401);
+    set(&gateway.home, "new");
+    let with = |settings: &str| rules(&sink).replace("secret: '${file:key}'", &format!("secret: '${{file:key}}', {settings}"));
+    gateway.home.write(&with("unsigned: accept, allow_ips: [10.1.2.3]"));
+    assert_eq!(gateway.call("POST", "/-/reload", b"").await.code, 200);
+    gateway.home.write(&with("unsigned: quarantine"));
+    assert_eq!(gateway.call("POST", "/-/reload", b"").await.code, 200);
+    let requests = sink.wait_for("the signed one, once its address may call", |requests| !requests.is_empty()).await;
+    assert_eq!((requests.len(), requests[0].header("hookgate-verified")), (1, Some("true")));
+    until("the forged one to be left", || async { (rejected(&gateway).await["kept"] == 1).then_some(()) }).await;
+    assert_eq!(gateway.get("/api/v1/events").await.json()["events"].as_array().map(Vec::len), Some(1));
+}
+
+#[tokio::test]
+async fn of_two_changes_of_a_key_in_a_row_the_second_one_finds_everything() {
+    let sink = Sink::always(Reply::status(200));
+    let gateway = start(&sink, "old").await;
+    for number in 0..300 {
+        let key = if number % 10 == 0 { "second" } else { "first" };
+        assert_eq!(gateway.send(&signed_with(&payment("paid", &format!("R{number}")), key)).await.code, 401);
+    }
+    for key in ["first", "second"] {
+        set(&gateway.home, key);
+        assert_eq!(gateway.call("POST", "/-/reload", b"").await.code, 200);
+    }
+    sink.wait_for("what the second key signed", |requests| {
+        requests.iter().filter(|request| String::from_utf8_lossy(&request.body).contains("0\",\"result\"")).count() >= 30
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_request_that_is_on_its_way_while_its_key_is_set_is_answered_by_the_new_one() {
+    let sink = Sink::always(Reply::status(200));
+    let gateway = start(&sink, "old").await;
+    let body = signed_with(&payment("paid", "R1"), "new");
+    let whole = request("POST", "/webhooks/ottu", &[], &body);
+    let mut connection = Connection::open(gateway.public).await;
+    connection.send(&whole[..whole.len() - 10]).await;
+    let begun = || async { (gateway.metric("process_open_fds").await > 0.0).then_some(()) };
+    until("the gateway to be asked something else meanwhile", begun).await;
+    set(&gateway.home, "new");
+    assert_eq!(gateway.call("POST", "/-/reload", b"").await.code, 200);
+    connection.send(&whole[whole.len() - 10..]).await;
+    assert_eq!(connection.answer().await.expect("an answer").code, 200, "the provider is told what is so");
+    sink.wait_for("the event", |requests| requests.len() == 1).await;
+    assert_eq!(rejected(&gateway).await["kept"], 0);
 }

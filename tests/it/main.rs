@@ -16,6 +16,7 @@ mod forged;
 mod front_door;
 mod golden;
 mod header_signatures;
+mod held;
 mod imports;
 mod late;
 mod limits;

@@ -2,7 +2,7 @@
 
 use crate::support::{
     gateway::{Gateway, hookgate},
-    sender::{payment, post, signed, signed_with},
+    sender::{Connection, payment, post, request, signed, signed_with},
     sink::{Reply, Sink},
     until::{until, until_eq},
 };
@@ -11,7 +11,7 @@ use std::{
     process::Output,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -129,7 +129,7 @@ async fn only_who_has_the_token_reloads_and_only_by_post() {
     assert_eq!(gateway.call("POST", "/-/reload", b"{\"now\":true}").await.code, 400);
     assert_eq!(post(gateway.admin, "/-/reload", b"{}").await.code, 421, "another host");
     let host = gateway.admin.to_string();
-    let request = crate::support::sender::request("POST", "/-/reload", &[("host", &host)], b"{}");
+    let request = request("POST", "/-/reload", &[("host", &host)], b"{}");
     assert_eq!(crate::support::sender::exchange(gateway.admin, &request).await.code, 401);
     assert_eq!(gateway.log().iter().filter(|line| line.contains("is in force")).count(), 0);
 }
@@ -271,4 +271,47 @@ async fn reloads_under_load_half_of_them_broken_lose_nothing_and_refuse_nobody()
     ids.sort_unstable();
     ids.dedup();
     assert_eq!((ids.len(), got.len()), (sent, sent), "each event once");
+}
+
+#[tokio::test]
+async fn a_reload_whose_caller_goes_away_is_taken_whole_all_the_same() {
+    let sink = Sink::always(Reply::status(200));
+    let gateway = Gateway::start(&rules(&[("d0", url(&sink))])).await;
+    let (host, token) = (gateway.admin.to_string(), format!("Bearer {}", gateway.home.token()));
+    let headers = [("host", host.as_str()), ("authorization", token.as_str()), ("content-type", "application/json")];
+    let ask = request("POST", "/-/reload", &headers, b"{}");
+    let sent = AtomicUsize::new(0);
+    for round in 1..=20 {
+        gateway.home.write(&rules(&[(&format!("d{round}"), url(&sink))]));
+        let mut connection = Connection::open(gateway.admin).await;
+        connection.send(&ask).await;
+        drop(connection);
+        until("lanes and rules to say the same", || async {
+            let id = pay(&gateway, &format!("{round}-{}", sent.fetch_add(1, Ordering::Relaxed))).await;
+            let event = gateway.event(&id).await;
+            let lanes = gateway.get("/api/v1/destinations").await.json();
+            let delivery = &event["deliveries"][0];
+            (delivery["destination"] == lanes["destinations"][0]["destination"] && delivery["status"] != "parked").then_some(())
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn an_attempt_that_fails_while_its_destination_is_gone_and_back_is_tried_again() {
+    let (gate, _) = tokio::sync::watch::channel(false);
+    let erp = Sink::in_turn([Reply::status(500).when(&gate), Reply::status(200)]);
+    let mail = Sink::always(Reply::status(200));
+    let soon = format!("{}, retry: {{ initial_interval: 20ms, max_interval: 20ms, multiplier: 1 }}", url(&erp));
+    let both = rules(&[("erp", soon), ("mail", url(&mail))]);
+    let gateway = Gateway::start(&both).await;
+    let id = pay(&gateway, "R1").await;
+    erp.wait_in_hand(1).await;
+    gateway.home.write(&rules(&[("mail", url(&mail))]));
+    reload(&gateway).await;
+    gateway.home.write(&both);
+    reload(&gateway).await;
+    gate.send_replace(true);
+    gateway.until_status(&id, "delivered").await;
+    assert_eq!(erp.requests().len(), 2);
 }
