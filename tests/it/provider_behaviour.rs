@@ -9,6 +9,7 @@ use crate::{
         proxy::{Kind, Proxy},
         sender::{Answer, Connection, payment, request, signed},
         sink::{Reply, Sink},
+        skipped,
         until::until,
     },
 };
@@ -129,14 +130,14 @@ impl Fault {
         if trial.status().is_ok_and(|status| status.success()) {
             return Some(Self::Syncs);
         }
-        eprintln!("skipped: strace is missing, or may not trace here (apt-get install strace)");
+        skipped::say("strace is missing, or may not trace here (apt-get install strace)");
         None
     }
 
     fn disk() -> Option<Self> {
         let disk = SmallDisk::mount().map(Self::Disk);
         if disk.is_none() {
-            eprintln!("skipped: a small disk cannot be mounted here; that takes root");
+            skipped::say("a small disk cannot be mounted here; that takes root");
         }
         disk
     }

@@ -1,10 +1,11 @@
 //! Disks that fail under the real binary: a sync that gives an error, a disk that is full. What is answered is durable,
-//! the rest waits. A fault that cannot be made here is told on stderr, and its story is skipped.
+//! the rest waits. A story whose fault cannot be made here is skipped, and says so.
 
 use crate::support::{
     gateway::{Gateway, Home, hookgate_under},
     sender::{Answer, payment, signed},
     sink::{Reply, Sink},
+    skipped,
     until::{until, until_eq},
 };
 use hookgate::tasks;
@@ -91,7 +92,7 @@ async fn while_syncs_fail_nothing_is_answered_and_after_it_nothing_is_lost() {
     const FAULT: &str = "inject=fsync,fdatasync:error=EIO:when=20+";
     let strace = ["-D", "-f", "-I", "1", "-o", "/dev/null", "-e", "trace=fsync,fdatasync", "-e", FAULT];
     if !works(Command::new("strace").args(strace).arg("true")) {
-        eprintln!("skipped: strace is missing, or may not trace here (apt-get install strace)");
+        skipped::say("strace is missing, or may not trace here (apt-get install strace)");
         return;
     }
     let sink = Sink::always(Reply::status(200));
@@ -132,7 +133,7 @@ impl SmallDisk {
     pub fn mount() -> Option<Self> {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let mut mount = Command::new("mount");
-        works(mount.args(["-t", "tmpfs", "-o", "size=16m", "hookgate-test"]).arg(folder.path())).then_some(Self { folder })
+        works(mount.args(["-t", "tmpfs", "-o", "size=16m", "hookgate-test"]).arg(folder.path())).then(|| Self { folder })
     }
 
     pub fn data(&self) -> PathBuf {
@@ -193,7 +194,7 @@ async fn until_on_reserve(gateway: &Gateway, name: &str) -> Vec<String> {
 #[tokio::test]
 async fn a_full_disk_is_met_with_the_reserve_first_and_then_events_wait_for_room() {
     let Some(disk) = SmallDisk::mount() else {
-        eprintln!("skipped: a small disk cannot be mounted here; that takes root");
+        skipped::say("a small disk cannot be mounted here; that takes root");
         return;
     };
     let disk = Arc::new(disk);
@@ -244,7 +245,7 @@ async fn a_full_disk_is_met_with_the_reserve_first_and_then_events_wait_for_room
 #[tokio::test]
 async fn a_start_on_a_full_disk_uses_the_reserve_and_knows_that_it_is_used() {
     let Some(disk) = SmallDisk::mount() else {
-        eprintln!("skipped: a small disk cannot be mounted here; that takes root");
+        skipped::say("a small disk cannot be mounted here; that takes root");
         return;
     };
     let sink = Sink::always(Reply::status(200));
@@ -270,7 +271,7 @@ async fn a_start_on_a_full_disk_uses_the_reserve_and_knows_that_it_is_used() {
 #[tokio::test]
 async fn on_a_small_disk_quarantine_keeps_a_part_and_the_operator_is_told_why_it_stays() {
     let Some(disk) = SmallDisk::mount() else {
-        eprintln!("skipped: a small disk cannot be mounted here; that takes root");
+        skipped::say("a small disk cannot be mounted here; that takes root");
         return;
     };
     let sink = Sink::always(Reply::status(200));

@@ -7,4 +7,5 @@ pub mod proxy;
 pub mod scripted_admin;
 pub mod sender;
 pub mod sink;
+pub mod skipped;
 pub mod until;

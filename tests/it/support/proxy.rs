@@ -1,7 +1,7 @@
 //! A proxy before the gateway, nginx or haproxy, with the settings that `docs/operations.md` gives and nothing else but
 //! addresses, a log and a temporary folder.
 
-use super::until::until;
+use super::{skipped, until::until};
 use std::{
     fs,
     net::SocketAddr,
@@ -40,7 +40,7 @@ impl Proxy {
     /// In front of that gateway. `None`: it is not installed here, which is said.
     pub async fn start(kind: Kind, gateway: SocketAddr) -> Option<Self> {
         let Some(program) = program(kind.name()) else {
-            eprintln!("skipped: {0} is missing (apt-get install {0})", kind.name());
+            skipped::say(&format!("{0} is missing (apt-get install {0})", kind.name()));
             return None;
         };
         let folder = tempfile::tempdir().expect("a temporary folder");
