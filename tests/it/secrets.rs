@@ -5,6 +5,7 @@ use crate::support::{
     gateway::{Gateway, Home, hookgate},
     sender::{exchange, request, signed_with},
     sink::{Reply, Sink},
+    skipped,
     until::until,
 };
 use serde_json::{Value, json};
@@ -125,8 +126,7 @@ async fn a_secret_or_personal_string_that_goes_through_every_path_is_seen_nowher
         &["rejected"],
     ] {
         let said = run(&gateway, arguments).await;
-        let stated = said.replace("strange", "").replace("5e56", "");
-        canary::check(&format!("{arguments:?}"), &stated, KEY);
+        canary::check(&format!("{arguments:?}"), &said, KEY);
     }
 
     // A file with mistakes: what it says under keys that hide something is masked, in every form.
@@ -153,7 +153,8 @@ async fn a_secret_or_personal_string_that_goes_through_every_path_is_seen_nowher
 
 #[tokio::test]
 async fn a_gateway_that_crashes_leaves_no_core_with_its_keys() {
-    let control = Command::new("sh").args(["-c", "ulimit -c unlimited; kill -ABRT $$"]).current_dir(std::env::temp_dir()).status();
+    let cores = tempfile::tempdir().expect("a temporary folder");
+    let control = Command::new("sh").args(["-c", "ulimit -c unlimited; kill -ABRT $$"]).current_dir(cores.path()).status();
     let control = control.expect("there is a shell");
     let sink = Sink::always(Reply::status(200));
     let home = Home::new(&format!(
@@ -162,13 +163,13 @@ async fn a_gateway_that_crashes_leaves_no_core_with_its_keys() {
     ));
     let mut command = Command::new("sh");
     let script = "ulimit -c unlimited; exec \"$0\" serve --config \"$1\"";
-    command.args(["-c", script, env!("CARGO_BIN_EXE_hookgate")]).arg(home.rules_file()).current_dir(std::env::temp_dir());
+    command.args(["-c", script, env!("CARGO_BIN_EXE_hookgate")]).arg(home.rules_file()).current_dir(cores.path());
     let gateway = Gateway::run(command, home).await;
     gateway.crash();
     let (status, _) = gateway.ended().await;
     assert_eq!(status.signal(), Some(6));
     assert!(!status.core_dumped(), "a core has every key in it");
     if !control.core_dumped() {
-        eprintln!("this system writes no cores at all, so this shows little");
+        skipped::say("this system writes no cores at all, so that there is none of the gateway shows nothing");
     }
 }
