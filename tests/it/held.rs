@@ -6,6 +6,7 @@ use crate::{
         gateway::{Gateway, Home},
         sender::{payment, signed},
         sink::{Reply, Sink},
+        skipped,
     },
 };
 use serde_json::json;
@@ -14,7 +15,7 @@ use std::sync::Arc;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn more_than_memory_holds_is_answered_after_its_hold_and_the_stop_comes_to_an_end() {
     let Some(disk) = SmallDisk::mount() else {
-        eprintln!("skipped: a small disk cannot be mounted here; that takes root");
+        skipped::say("a small disk cannot be mounted here; that takes root");
         return;
     };
     let sink = Sink::always(Reply::status(200));

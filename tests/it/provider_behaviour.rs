@@ -6,6 +6,7 @@ use crate::{
     store_faults::SmallDisk,
     support::{
         gateway::{Gateway, Home, hookgate, hookgate_under},
+        port::Port,
         proxy::{Kind, Proxy},
         sender::{Answer, Connection, payment, request, signed},
         sink::{Reply, Sink},
@@ -21,8 +22,12 @@ use std::{
 };
 use tokio::{net::TcpStream, sync::watch, task::JoinHandle, time::timeout};
 
-/// Time here goes so much faster than at the provider.
-const SCALE: u32 = 10;
+/// Time here goes so much faster than at the provider, unless `HOOKGATE_TEST_SCALE` says otherwise: 1 is the provider's own.
+fn scale() -> u32 {
+    let given = std::env::var("HOOKGATE_TEST_SCALE").ok();
+    given.map_or(10, |given| given.parse().expect("HOOKGATE_TEST_SCALE is a whole number above 0"))
+}
+
 const TIMEOUTS: [Duration; 3] = [Duration::from_secs(15), Duration::from_secs(20), Duration::from_secs(25)];
 const PAUSE: Duration = Duration::from_secs(5);
 const OUTAGE: Duration = Duration::from_secs(20);
@@ -180,9 +185,10 @@ async fn an_outage(fault: Option<Fault>, front: Option<Kind>) {
         },
     };
     let to = proxy.as_ref().map_or(gateway.public, |proxy| proxy.address);
+    let scale = scale();
     let names = ["fifteen", "twenty", "twenty-five"];
     let providers: Vec<_> =
-        names.iter().zip(TIMEOUTS).map(|(name, patience)| Provider::start(to, name, patience / SCALE, PAUSE / SCALE)).collect();
+        names.iter().zip(TIMEOUTS).map(|(name, patience)| Provider::start(to, name, patience / scale, PAUSE / scale)).collect();
     let is_away = || async { gateway.get("/readyz").await.code == 503 };
     until("events before the outage", || async { (sink.requests().len() > 5 || is_away().await).then_some(()) }).await;
     until("the outage", || {
@@ -194,7 +200,7 @@ async fn an_outage(fault: Option<Fault>, front: Option<Kind>) {
     let start = clock.instant();
     until("its end", || {
         fault.go_on();
-        async { (clock.instant().duration_since(start) >= OUTAGE / SCALE).then_some(()) }
+        async { (clock.instant().duration_since(start) >= OUTAGE / scale).then_some(()) }
     })
     .await;
     until("it to be away still", || {
@@ -233,17 +239,13 @@ async fn while_the_store_is_away_the_provider_loses_nothing_behind_haproxy() {
     an_outage(Fault::syncs(), Some(Kind::Haproxy)).await;
 }
 
-/// A gateway that always comes back at its address: below the ports that the system gives to others meanwhile.
-fn fixed(sink: &Sink) -> Home {
-    let tries = std::iter::repeat_with(|| std::net::TcpListener::bind(("127.0.0.1", fastrand::u16(10_000..30_000))));
-    let free = tries.take(1_000).find_map(Result::ok).and_then(|free| free.local_addr().ok()).expect("a free port");
-    Home::new(&format!("server: {{ listen: '{free}', admin: '127.0.0.1:0' }}\n{}", rules(sink)))
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn behind_haproxy_the_provider_sees_neither_a_restart_nor_a_crash() {
     let sink = Sink::always(Reply::status(200));
-    let mut gateway = Gateway::start_in(fixed(&sink)).await;
+    // It comes back at its address.
+    let port = Port::claim();
+    let rules = format!("server: {{ listen: '{}', admin: '127.0.0.1:0' }}\n{}", port.address, rules(&sink));
+    let mut gateway = Gateway::start(&rules).await;
     let Some(proxy) = Proxy::start(Kind::Haproxy, gateway.public).await else { return };
     let provider = Provider::start(proxy.address, "restart", TIMEOUTS[0], PAUSE);
     for is_orderly in [true, false] {

@@ -1,7 +1,12 @@
 //! A proxy before the gateway, nginx or haproxy, with the settings that `docs/operations.md` gives and nothing else but
 //! addresses, a log and a temporary folder.
 
-use super::{skipped, until::until};
+use super::{
+    port::Port,
+    sender::{Connection, request},
+    skipped,
+    until::until,
+};
 use std::{
     fs,
     net::SocketAddr,
@@ -9,6 +14,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 use tempfile::TempDir;
+use tokio::net::TcpStream;
 
 /// Which one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +40,11 @@ pub struct Proxy {
     child: Child,
     pub address: SocketAddr,
     folder: TempDir,
+    _port: Port,
 }
+
+/// No source's path: the gateway answers 404.
+const PROBE: &str = "/is-the-gateway-there";
 
 impl Proxy {
     /// In front of that gateway. `None`: it is not installed here, which is said.
@@ -43,47 +53,50 @@ impl Proxy {
             skipped::say(&format!("{0} is missing (apt-get install {0})", kind.name()));
             return None;
         };
+        let port = Port::claim();
         let folder = tempfile::tempdir().expect("a temporary folder");
-        // Whoever takes the port in between makes the proxy end, and another one is tried.
-        for _ in 0..10 {
-            let address = std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port");
-            let settings = folder.path().join("settings");
-            fs::write(&settings, configuration(kind, address, gateway, folder.path())).expect("the settings are written");
-            let mut command = Command::new(&program);
-            match kind {
-                Kind::Nginx => command.arg("-p").arg(folder.path()).arg("-c").arg(&settings),
-                Kind::Haproxy => command.args(["-db", "-f"]).arg(&settings),
-            };
-            let said = |name: &str| fs::File::options().create(true).append(true).open(folder.path().join(name)).expect("a file");
-            command.stdin(Stdio::null()).stdout(said("stdout")).stderr(said("stderr"));
-            let mut child = command.spawn().expect("it is there");
-            let is_up = until("the proxy to listen", || {
-                let ended = child.try_wait().expect("the child can be asked").is_some();
-                async move { (ended || tokio::net::TcpStream::connect(address).await.is_ok()).then_some(!ended) }
-            })
-            .await;
-            if is_up {
-                return Some(Self { kind, child, address, folder });
-            }
-        }
-        let said = fs::read_to_string(folder.path().join("stderr")).unwrap_or_default();
-        panic!("{kind:?} does not start: {said}");
+        let settings = folder.path().join("settings");
+        fs::write(&settings, configuration(kind, port.address, gateway, folder.path())).expect("the settings are written");
+        let mut command = Command::new(&program);
+        match kind {
+            Kind::Nginx => command.arg("-p").arg(folder.path()).arg("-c").arg(&settings),
+            Kind::Haproxy => command.args(["-db", "-f"]).arg(&settings),
+        };
+        let said = |name: &str| fs::File::create(folder.path().join(name)).expect("a file");
+        command.stdin(Stdio::null()).stdout(said("stdout")).stderr(said("stderr"));
+        let child = command.spawn().expect("it is there");
+        let mut proxy = Self { kind, child, address: port.address, folder, _port: port };
+        until("the proxy to lead to the gateway", || {
+            let ended = proxy.child.try_wait().expect("the child can be asked");
+            assert!(ended.is_none(), "{kind:?} ended: {}", proxy.said("stderr"));
+            let address = proxy.address;
+            async move { leads_to_the_gateway(address).await.then_some(()) }
+        })
+        .await;
+        until("its own log to say so", || async { (proxy.lines(PROBE) > 0).then_some(()) }).await;
+        Some(proxy)
     }
 
     /// How many requests it has sent on to the gateway and has done with, by its log.
     pub fn forwarded(&self) -> usize {
+        self.lines("") - self.lines(PROBE)
+    }
+
+    /// Lines of its log of requests that went on to the gateway and have that in them.
+    fn lines(&self, part: &str) -> usize {
         let log = match self.kind {
-            Kind::Nginx => self.folder.path().join("access.log"),
-            Kind::Haproxy => self.folder.path().join("stdout"),
+            Kind::Nginx => self.said("access.log"),
+            Kind::Haproxy => self.said("stdout"),
         };
-        let lines = fs::read_to_string(log).unwrap_or_default();
-        lines
-            .lines()
-            .filter(|line| match self.kind {
-                Kind::Nginx => line.starts_with("127.0.0.1:"),
-                Kind::Haproxy => line.contains(" hookgate/hookgate "),
-            })
-            .count()
+        let went_on = |line: &str| match self.kind {
+            Kind::Nginx => line.starts_with("127.0.0.1:"),
+            Kind::Haproxy => line.contains(" hookgate/hookgate "),
+        };
+        log.lines().filter(|line| went_on(line) && line.contains(part)).count()
+    }
+
+    fn said(&self, file: &str) -> String {
+        fs::read_to_string(self.folder.path().join(file)).unwrap_or_default()
     }
 }
 
@@ -92,6 +105,14 @@ impl Drop for Proxy {
         self.child.kill().ok();
         self.child.wait().ok();
     }
+}
+
+/// Whether a request gets an answer that only the gateway gives.
+async fn leads_to_the_gateway(proxy: SocketAddr) -> bool {
+    let Ok(stream) = TcpStream::connect(proxy).await else { return false };
+    let mut connection = Connection::over(stream);
+    connection.send(&request("GET", PROBE, &[], b"")).await;
+    connection.answer().await.is_some_and(|answer| answer.code == 404)
 }
 
 fn program(name: &str) -> Option<PathBuf> {
