@@ -1,0 +1,103 @@
+//! `defaults` and one of `destinations`, as written.
+
+use super::{
+    super::{
+        diagnostics::Code,
+        keys::{self, Fields, Scalars, single},
+        problem::Problems,
+        tree::{Kind, Node, Scalar},
+    },
+    pairs,
+};
+
+/// `defaults`.
+#[derive(Default)]
+pub struct Defaults<'t> {
+    pub timeout: Option<Scalar<'t>>,
+    pub concurrency: Option<Scalar<'t>>,
+    pub retry: Option<Retry<'t>>,
+}
+
+/// One of `destinations`.
+pub struct Destination<'t> {
+    pub name: Scalar<'t>,
+    pub url: Option<Scalar<'t>>,
+    pub method: Option<Scalar<'t>>,
+    pub timeout: Option<Scalar<'t>>,
+    pub retry: Option<Retry<'t>>,
+    pub success: Option<Scalars<'t>>,
+    pub give_up_on: Option<Scalars<'t>>,
+    pub concurrency: Option<Scalar<'t>>,
+    pub headers: Vec<(Scalar<'t>, Scalar<'t>)>,
+    pub paused: Option<Scalar<'t>>,
+}
+
+/// `retry`.
+pub enum Retry<'t> {
+    /// A preset's name.
+    Preset(Scalar<'t>),
+    /// A schedule.
+    Schedule(Box<Schedule<'t>>),
+}
+
+/// `retry` in full.
+pub struct Schedule<'t> {
+    pub initial_interval: Option<Scalar<'t>>,
+    pub multiplier: Option<Scalar<'t>>,
+    pub max_interval: Option<Scalar<'t>>,
+    pub jitter: Option<Scalar<'t>>,
+    pub max_attempts: Option<Scalar<'t>>,
+    pub max_elapsed: Option<Scalar<'t>>,
+}
+
+pub(super) fn defaults<'t>(fields: &Fields<'t>, problems: &mut Problems) -> Defaults<'t> {
+    Defaults {
+        timeout: fields.scalar("timeout", problems),
+        concurrency: fields.scalar("concurrency", problems),
+        retry: retry(fields, problems),
+    }
+}
+
+pub(super) fn destination<'t>(name: Scalar<'t>, of: &str, node: &'t Node, problems: &mut Problems) -> Option<Destination<'t>> {
+    if let Some(url) = node.scalar() {
+        let url = Some(url);
+        let (method, timeout, retry, success, give_up_on, concurrency, paused) = (None, None, None, None, None, None, None);
+        return Some(Destination { name, url, method, timeout, retry, success, give_up_on, concurrency, headers: Vec::new(), paused });
+    }
+    if node.is_null() || matches!(node.kind, Kind::Sequence(_)) {
+        let code = if node.is_null() { Code::NullValue } else { Code::WrongType };
+        problems.error(code, node.span, format!("{of} wants a url or a mapping, found {}", node.what()));
+        return None;
+    }
+    let fields = Fields::read(of, name.span, node, &keys::DESTINATION, problems)?;
+    fields.require("url", problems);
+    Some(Destination {
+        name,
+        url: fields.scalar("url", problems),
+        method: fields.scalar("method", problems),
+        timeout: fields.scalar("timeout", problems),
+        retry: retry(&fields, problems),
+        success: fields.list("success", problems),
+        give_up_on: fields.list("give_up_on", problems),
+        concurrency: fields.scalar("concurrency", problems),
+        headers: pairs(&fields, "headers", "the header", problems),
+        paused: fields.scalar("paused", problems),
+    })
+}
+
+fn retry<'t>(fields: &Fields<'t>, problems: &mut Problems) -> Option<Retry<'t>> {
+    let entry = fields.entry("retry")?;
+    let of = format!("`retry` of {}", fields.of);
+    if !matches!(entry.value.kind, Kind::Mapping(_)) {
+        return single(&of, &entry.value, problems).map(Retry::Preset);
+    }
+    let fields = Fields::read(of, entry.key.span, &entry.value, &keys::RETRY, problems)?;
+    Some(Retry::Schedule(Box::new(Schedule {
+        initial_interval: fields.scalar("initial_interval", problems),
+        multiplier: fields.scalar("multiplier", problems),
+        max_interval: fields.scalar("max_interval", problems),
+        jitter: fields.scalar("jitter", problems),
+        max_attempts: fields.scalar("max_attempts", problems),
+        max_elapsed: fields.scalar("max_elapsed", problems),
+    })))
+}
