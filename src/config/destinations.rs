@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     deliver::{Policy, retry::Retry},
-    destination::Settings,
+    destination::{LinkLocal, Settings},
     domain::{secret::Secret, status_set::StatusSet},
 };
 use http::{HeaderName, HeaderValue, Method};
@@ -17,6 +17,7 @@ const LONGEST: Duration = Duration::from_secs(600);
 const TIMEOUT: Duration = Duration::from_secs(10);
 const CONCURRENCY: u32 = 32;
 const MAX_CONCURRENCY: u32 = 1024;
+
 /// Checks all destinations, with what `defaults` says for those that do not say it themselves.
 pub fn destinations(raw: &[raw::Destination<'_>], defaults: &raw::Defaults<'_>, checks: &mut Checks<'_>) -> Vec<Destination> {
     let defaults = Defaults::check(defaults, checks);
@@ -49,7 +50,8 @@ fn destination(raw: &raw::Destination<'_>, defaults: &Defaults, checks: &mut Che
         let message = "a destination cannot be called \"keep\": `unmatched: keep` means to send an event nowhere";
         checks.problems.error(Code::InvalidName, raw.name.span, message);
     }
-    let url = checks.setting(raw.url).map_or_else(url::nowhere, |value| url::url(&value, &of, checks));
+    let link_local = link_local(raw, &of, checks);
+    let url = checks.setting(raw.url).map_or_else(url::nowhere, |value| url::url(&value, "url", &of, link_local, checks));
     let methods = [("POST", Method::POST), ("PUT", Method::PUT), ("PATCH", Method::PATCH)];
     let method = checks.setting(raw.method).and_then(|value| checks.word(&value, &format!("`method` of {of}"), &methods));
     let time = checks.setting(raw.timeout).and_then(|value| timeout(&value, &of, checks));
@@ -63,6 +65,7 @@ fn destination(raw: &raw::Destination<'_>, defaults: &Defaults, checks: &mut Che
             timeout: time.unwrap_or(defaults.timeout),
             headers: headers(raw, &of, checks),
             success: success(raw, &of, checks),
+            link_local,
         },
         policy: Policy {
             concurrency: number.unwrap_or(defaults.concurrency) as usize,
@@ -71,6 +74,11 @@ fn destination(raw: &raw::Destination<'_>, defaults: &Defaults, checks: &mut Che
             paused: paused.unwrap_or(false),
         },
     }
+}
+
+fn link_local(raw: &raw::Destination<'_>, of: &str, checks: &mut Checks<'_>) -> LinkLocal {
+    let allowed = checks.setting(raw.allow_link_local).and_then(|value| checks.truth(&value, &format!("`allow_link_local` of {of}")));
+    if allowed == Some(true) { LinkLocal::Allowed } else { LinkLocal::Refused }
 }
 
 fn timeout(value: &Value<'_>, of: &str, checks: &mut Checks<'_>) -> Option<Duration> {

@@ -38,7 +38,7 @@ pub const SIGNATURE: Keys = Keys { known: &["header", "algorithm", "encoding", "
 pub const DEFAULTS: Keys = Keys { known: &["timeout", "concurrency", "retry"], later: LATER_OF_DESTINATIONS };
 /// One of `destinations`.
 pub const DESTINATION: Keys = Keys {
-    known: &["url", "method", "timeout", "retry", "success", "give_up_on", "concurrency", "headers", "paused"],
+    known: &["url", "method", "timeout", "retry", "success", "give_up_on", "concurrency", "headers", "allow_link_local", "paused"],
     later: LATER_OF_DESTINATIONS,
 };
 /// `retry`, where it is no preset.
@@ -47,8 +47,7 @@ pub const RETRY: Keys =
 /// One of `rules`.
 pub const RULE: Keys = Keys { known: &["name", "when", "to", "stop", "drop", "tap", "respond"], later: &["allow"] };
 
-const LATER_OF_DESTINATIONS: &[&str] =
-    &["rate_limit", "order_by", "order_wait", "breaker", "sign", "auth", "tls", "body", "remove", "allow_link_local"];
+const LATER_OF_DESTINATIONS: &[&str] = &["rate_limit", "order_by", "order_wait", "breaker", "sign", "auth", "tls", "body", "remove"];
 
 /// A mapping whose keys were looked at.
 pub struct Fields<'t> {

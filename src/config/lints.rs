@@ -42,8 +42,8 @@ pub fn plain_http(url: &Uri, of: &str, at: Span, problems: &mut Problems) {
 fn is_near(host: &str) -> bool {
     let host = host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.').to_ascii_lowercase();
     match host.parse::<IpAddr>().map(|address| address.to_canonical()) {
-        Ok(IpAddr::V4(address)) => address.is_loopback() || address.is_private() || is_carrier_grade(address),
-        Ok(IpAddr::V6(address)) => address.is_loopback() || address.is_unique_local(),
+        Ok(IpAddr::V4(address)) => address.is_loopback() || address.is_private() || address.is_link_local() || is_carrier_grade(address),
+        Ok(IpAddr::V6(address)) => address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local(),
         Err(_) => !host.contains('.') || LOCAL_SUFFIXES.iter().any(|suffix| host.ends_with(suffix)),
     }
 }
@@ -76,6 +76,8 @@ mod tests {
             "100.127.9.9",
             "[::1]",
             "[fd00::1]",
+            "169.254.10.1",
+            "[fe80::1]",
             "[::ffff:10.0.0.1]",
         ] {
             assert!(is_near(near), "{near}");

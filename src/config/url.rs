@@ -1,4 +1,4 @@
-//! Checks the url of a destination. A url can hold secrets, so no message shows one.
+//! Checks the urls of a destination. A url can hold secrets, so no message shows one.
 
 use super::{
     diagnostics::Code,
@@ -7,6 +7,7 @@ use super::{
     lints,
     values::Checks,
 };
+use crate::destination::{LinkLocal, refused_literal};
 use http::Uri;
 use std::net::Ipv6Addr;
 
@@ -14,20 +15,26 @@ use std::net::Ipv6Addr;
 const NOWHERE: &str = "http://unset.invalid/";
 
 /// Absolute, http or https, with a host, without user-info and fragment.
-pub fn url(value: &Value<'_>, of: &str, checks: &mut Checks<'_>) -> Uri {
+/// `key` is what the file calls it, `of` whose it is.
+pub fn url(value: &Value<'_>, key: &str, of: &str, link_local: LinkLocal, checks: &mut Checks<'_>) -> Uri {
     if value.written.contains("{{") {
-        checks.problems.push(not_yet(value.span, &format!("a template in `url` of {of}")));
+        checks.problems.push(not_yet(value.span, &format!("a template in `{key}` of {of}")));
         return nowhere();
     }
     match parse(&value.text) {
         Ok(url) => {
-            if value.origin != Origin::Unset {
+            if let Some(address) = refused_literal(&url).filter(|address| !link_local.lets(*address)) {
+                let message =
+                    format!("`{key}` of {of} names {address}, a link-local address or one of cloud metadata, which is never called");
+                let hint = "where a service of yours is there, add `allow_link_local: true` to the destination";
+                checks.say(value, Code::InvalidUrl, message, Some(hint.to_owned()));
+            } else if value.origin != Origin::Unset {
                 lints::plain_http(&url, of, value.span, &mut checks.problems);
             }
             url
         }
         Err((what, hint)) => {
-            checks.say(value, Code::InvalidUrl, format!("`url` of {of} {what}"), hint.map(str::to_owned));
+            checks.say(value, Code::InvalidUrl, format!("`{key}` of {of} {what}"), hint.map(str::to_owned));
             nowhere()
         }
     }

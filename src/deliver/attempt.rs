@@ -79,6 +79,7 @@ fn decide(
                 SendError::Status { response, .. } => attempt.response = Some(response).filter(|response| !response.is_empty()),
                 error @ (SendError::Timeout(_)
                 | SendError::Dns { .. }
+                | SendError::Refused { .. }
                 | SendError::Connect(_)
                 | SendError::Tls(_)
                 | SendError::Protocol(_)) => attempt.error = Some(error.to_string().into()),

@@ -1,6 +1,6 @@
-//! The way to a destination's host: look up, connect, shake hands. Every failure gets its right name.
+//! The way to a destination's host: look up, check, connect to what was checked, shake hands. Every failure gets its right name.
 
-use super::{SendError, connection::Io, tls::Tls};
+use super::{SendError, connection::Io, guard::LinkLocal, tls::Tls};
 use crate::domain::clock::{Clock, Instant};
 use http::Uri;
 use std::{io, net::SocketAddr, time::Duration};
@@ -17,6 +17,7 @@ pub(super) struct Dialer {
     host: Box<str>,
     port: u16,
     tls: Option<Tls>,
+    link_local: LinkLocal,
     limit: Duration,
     clock: Clock,
     addresses: Mutex<Option<(Instant, Vec<SocketAddr>)>>,
@@ -24,13 +25,14 @@ pub(super) struct Dialer {
 
 impl Dialer {
     /// For the host of an absolute url; `None` where it has none.
-    pub(super) fn new(url: &Uri, attempt_limit: Duration, clock: Clock) -> Option<Self> {
+    pub(super) fn new(url: &Uri, link_local: LinkLocal, attempt_limit: Duration, clock: Clock) -> Option<Self> {
         let secure = url.scheme_str() == Some("https");
         let host = url.host()?.trim_start_matches('[').trim_end_matches(']');
         Some(Self {
             host: host.into(),
             port: url.port_u16().unwrap_or(if secure { 443 } else { 80 }),
             tls: secure.then(|| Tls::new(host)),
+            link_local,
             limit: CONNECT_LIMIT.min(attempt_limit),
             clock,
             addresses: Mutex::new(None),
@@ -51,7 +53,7 @@ impl Dialer {
     async fn reach(&self) -> Result<Box<dyn Io>, SendError> {
         let start = self.clock.instant();
         let addresses = self.addresses().await?;
-        let stream = self.connect(&addresses, start).await?;
+        let stream = self.connect(&self.checked(addresses)?, start).await?;
         match &self.tls {
             Some(tls) => Ok(Box::new(tls.handshake(stream).await?)),
             None => Ok(Box::new(stream)),
@@ -77,6 +79,16 @@ impl Dialer {
         }
         *known = Some((self.clock.instant(), addresses.clone()));
         Ok(addresses)
+    }
+
+    /// Those that may be dialled. A host may have both, as machines do that announce themselves in their own network.
+    fn checked(&self, mut addresses: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, SendError> {
+        let first = addresses.first().map(SocketAddr::ip);
+        addresses.retain(|address| self.link_local.lets(address.ip()));
+        match first {
+            Some(address) if addresses.is_empty() => Err(SendError::Refused { host: self.host.clone(), address }),
+            Some(_) | None => Ok(addresses),
+        }
     }
 
     /// The first address that answers; each has an equal share of the time that is left.
@@ -111,5 +123,54 @@ pub(super) fn reason(error: &io::Error) -> String {
         | io::ErrorKind::UnexpectedEof
         | io::ErrorKind::TimedOut) => kind.to_string(),
         _ => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tasks;
+    use tokio::net::TcpListener;
+
+    /// So long the addresses are not looked up.
+    const KNOWN: Duration = Duration::from_secs(3600);
+
+    fn dialer(found: &[&str], port: u16, link_local: LinkLocal) -> Dialer {
+        let clock = Clock::system();
+        let url = format!("http://orders.internal:{port}/").parse().unwrap();
+        let known = found.iter().map(|address| SocketAddr::new(address.parse().unwrap(), port)).collect();
+        let dialer = Dialer::new(&url, link_local, Duration::from_secs(5), clock.clone()).unwrap();
+        Dialer { addresses: Mutex::new(Some((clock.instant() + KNOWN, known))), ..dialer }
+    }
+
+    #[tokio::test]
+    async fn of_a_name_with_a_guarded_address_only_the_others_are_dialled() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let dialer = dialer(&["169.254.169.254", "fe80::1", "127.0.0.1"], port, LinkLocal::Refused);
+        let accepted = tasks::spawn(async move { listener.accept().await.unwrap().1.ip() });
+        assert!(dialer.dial().await.is_ok());
+        assert_eq!(accepted.await.unwrap().to_string(), "127.0.0.1");
+    }
+
+    #[tokio::test]
+    async fn a_name_that_comes_to_lead_to_a_guarded_address_is_refused_on_the_next_connection() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let dialer = dialer(&["127.0.0.1"], listener.local_addr().unwrap().port(), LinkLocal::Refused);
+        assert!(dialer.dial().await.is_ok());
+        for (address, refused) in
+            [("169.254.169.254", true), ("::ffff:169.254.169.254", true), ("fd00:ec2::254", true), ("127.0.0.1", false)]
+        {
+            let address: SocketAddr = SocketAddr::new(address.parse().unwrap(), dialer.port);
+            *dialer.addresses.lock().await = Some((dialer.clock.instant() + KNOWN, vec![address]));
+            let wanted = SendError::Refused { host: "orders.internal".into(), address: address.ip() };
+            assert_eq!(dialer.dial().await.err(), refused.then_some(wanted), "{address}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_allowed_is_dialled() {
+        let error = dialer(&["fe80::1"], 9, LinkLocal::Allowed).dial().await.err().expect("nobody is there");
+        assert!(!matches!(error, SendError::Refused { .. }), "{error}");
     }
 }

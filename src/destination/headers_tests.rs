@@ -7,20 +7,15 @@ use crate::domain::{
     event::Flags,
     id::EventId,
     secret::Secret,
-    status_set::StatusSet,
 };
 use bytes::Bytes;
-use http::Method;
 use proptest::prelude::*;
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 fn settings(url: &str, headers: &[(&'static str, &str)]) -> Settings {
     Settings {
-        url: url.parse().unwrap(),
-        method: Method::POST,
-        timeout: Duration::from_secs(1),
         headers: headers.iter().map(|(name, value)| (HeaderName::from_static(name), Secret::new(*value))).collect(),
-        success: StatusSet::success(),
+        ..Settings::to(url.parse().unwrap())
     }
 }
 

@@ -44,7 +44,7 @@ impl Http {
     fn parts(settings: &Settings, clock: Clock) -> Result<Parts, SendError> {
         let headers = Headers::new(settings)
             .map_err(|refused| SendError::Protocol(format!("the value set for header {} cannot be sent", refused.0).into()))?;
-        let dialer = Dialer::new(&settings.url, settings.timeout, clock);
+        let dialer = Dialer::new(&settings.url, settings.link_local, settings.timeout, clock);
         let dialer = dialer.ok_or_else(|| SendError::Connect("the url names no host".into()))?;
         Ok(Parts { headers, dialer })
     }

@@ -3,17 +3,19 @@
 
 use crate::domain::{attempt::AttemptResult, delivery::Delivery, name::Name, secret::Secret, status_set::StatusSet};
 use ::http::{HeaderName, Method, Uri};
-use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{future::Future, net::IpAddr, pin::Pin, sync::Arc, time::Duration};
 
 mod auth;
 mod connection;
 mod dial;
 mod failure;
+mod guard;
 mod headers;
 mod http;
 mod pool;
 mod tls;
 
+pub use guard::{LinkLocal, refused_literal};
 pub use headers::is_reserved;
 
 /// Where deliveries are sent.
@@ -24,6 +26,9 @@ pub trait Destination: Send + Sync + std::fmt::Debug {
     /// Lets go of connections that nobody has used for a while. Called about once a minute.
     fn tidy(&self) {}
 }
+
+/// The longest that an attempt takes where nothing else is said.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How one destination is called. What follows a failure is in `deliver::Policy`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +43,22 @@ pub struct Settings {
     pub headers: Vec<(HeaderName, Secret)>,
     /// The answers that count as delivered.
     pub success: StatusSet,
+    /// What the egress guard lets through.
+    pub link_local: LinkLocal,
+}
+
+impl Settings {
+    /// A destination of which no more is said than where it is.
+    pub fn to(url: Uri) -> Self {
+        Self {
+            url,
+            method: Method::POST,
+            timeout: TIMEOUT,
+            headers: Vec::new(),
+            success: StatusSet::success(),
+            link_local: LinkLocal::default(),
+        }
+    }
 }
 
 /// The destination took the delivery.
@@ -71,6 +92,17 @@ pub enum SendError {
         /// What the resolver said.
         cause: Box<str>,
     },
+    /// The egress guard refuses the address; nothing was dialled.
+    #[error(
+        "refused to call {host}, which is at {address}: link-local addresses and those of cloud metadata are not called; \
+         mend its name or its `url`, or say `allow_link_local: true` if this is meant"
+    )]
+    Refused {
+        /// The host.
+        host: Box<str>,
+        /// Its address, or the first of them.
+        address: IpAddr,
+    },
     /// Refused, unreachable, or reset before the request was sent.
     #[error("cannot connect: {0}")]
     Connect(Box<str>),
@@ -89,6 +121,7 @@ impl SendError {
             Self::Status { status, .. } => AttemptResult::of_status(*status),
             Self::Timeout(_) => AttemptResult::Timeout,
             Self::Dns { .. } => AttemptResult::Dns,
+            Self::Refused { .. } => AttemptResult::Refused,
             Self::Connect(_) => AttemptResult::Connect,
             Self::Tls(_) => AttemptResult::Tls,
             Self::Protocol(_) => AttemptResult::Protocol,
@@ -99,7 +132,7 @@ impl SendError {
     pub fn status(&self) -> Option<u16> {
         match self {
             Self::Status { status, .. } => Some(*status),
-            Self::Timeout(_) | Self::Dns { .. } | Self::Connect(_) | Self::Tls(_) | Self::Protocol(_) => None,
+            Self::Timeout(_) | Self::Dns { .. } | Self::Refused { .. } | Self::Connect(_) | Self::Tls(_) | Self::Protocol(_) => None,
         }
     }
 }

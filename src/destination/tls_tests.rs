@@ -78,7 +78,7 @@ async fn a_destination_that_hangs_up_is_named() {
 
 #[tokio::test]
 async fn a_whole_exchange_goes_over_tls_and_the_connection_is_used_again() {
-    use super::super::{connection::Connection, dial::Dialer};
+    use super::super::{connection::Connection, dial::Dialer, guard::LinkLocal};
     use crate::domain::clock::Clock;
     use bytes::Bytes;
     use http_body_util::Full;
@@ -102,7 +102,7 @@ async fn a_whole_exchange_goes_over_tls_and_the_connection_is_used_again() {
         }
     });
     let limit = std::time::Duration::from_secs(5);
-    let dialer = Dialer::new(&url, limit, Clock::system()).unwrap().with_tls(Tls::trusting("localhost", authority()));
+    let dialer = Dialer::new(&url, LinkLocal::Refused, limit, Clock::system()).unwrap().with_tls(Tls::trusting("localhost", authority()));
     let mut connection = Some(Connection::new(dialer.dial().await.unwrap()).await.unwrap());
     for _ in 0..2 {
         let mut request = http::Request::post("/").body(Full::new(Bytes::from_static(b"ping"))).unwrap();

@@ -3,6 +3,7 @@
 use hookgate::{
     config::{Code, Config, ConfigError, Loaded, Unset, load},
     deliver::retry::{Jitter, Retry},
+    destination::LinkLocal,
     domain::{event::Normal, path::Path as Place, quantity::duration},
     provider::{
         Algorithm, Encoding, Mapping, Scheme, Unsigned,
@@ -292,6 +293,23 @@ rules:
     assert_eq!((config.rules.answers.get("billing"), config.rules.answers.get("news")), (Some(&299), Some(&200)));
     assert_eq!(config.rules.rules[0].respond, Some(204));
     assert_eq!((config.sources[0].receive.dedupe, config.sources[3].receive.allow_ips.len()), (Duration::from_secs(7_200), 1));
+}
+
+#[test]
+fn how_a_destination_is_reached_is_said_by_its_keys() {
+    let config = good(
+        r#"
+version: 1
+sources: { ottu: { secret: k } }
+destinations:
+  plain: https://orders.example.com/
+  machine: { url: "http://169.254.10.1/hooks", allow_link_local: true }
+  name: { url: "https://orders.example.com/", allow_link_local: false }
+"#,
+    );
+    let of = |name: &str| &config.destinations.iter().find(|found| &*found.name == name).expect(name).settings;
+    let reach = ["plain", "machine", "name"].map(|name| of(name).link_local);
+    assert_eq!(reach, [LinkLocal::Refused, LinkLocal::Allowed, LinkLocal::Refused]);
 }
 
 #[test]

@@ -21,7 +21,6 @@ use hookgate::{
     metrics::{Labels, Metrics},
     store::WINDOW,
 };
-use http::Method;
 use std::{
     future::Future,
     pin::{Pin, pin},
@@ -78,13 +77,7 @@ pub(crate) fn policy(concurrency: usize) -> Policy {
 }
 
 fn lane(name: &str, url: &str, policy: Policy) -> Lane {
-    let settings = Settings {
-        url: url.parse().unwrap(),
-        method: Method::POST,
-        timeout: Duration::from_secs(20),
-        headers: Vec::new(),
-        success: StatusSet::success(),
-    };
+    let settings = Settings { timeout: Duration::from_secs(20), ..Settings::to(url.parse().unwrap()) };
     let name = Name::unchecked(name);
     Lane { destination: destination::build(&name, settings), name, policy }
 }
@@ -131,6 +124,20 @@ async fn a_failed_delivery_is_tried_until_it_succeeds() {
     assert_eq!(numbers, ["1", "2", "3", "4"]);
     let id = requests[0].header("webhook-id");
     assert!(id.is_some() && requests.iter().all(|request| request.header("webhook-id") == id && request.body == b"x"));
+}
+
+#[tokio::test]
+async fn a_name_that_leads_to_cloud_metadata_is_refused_counted_and_tried_again() {
+    let gateway = Gateway::start(vec![lane("orders", "http://0xa9fea9fe/latest/meta-data", policy(4))]);
+    gateway.accept(&["orders"], "x");
+    // A change of the name's address mends it, so it is tried again like any failure.
+    let settlements = gateway.store.wait_for("a second attempt", |settlements| settlements.len() > 1).await;
+    let attempt = &settlements[0].attempt;
+    assert_eq!((attempt.result, attempt.status), (AttemptResult::Refused, None));
+    let said = attempt.error.as_deref().unwrap();
+    assert!(said.contains("169.254.169.254") && said.contains("allow_link_local"), "{said}");
+    gateway.lanes.drain().await;
+    assert!(!gateway.metric("hookgate_delivery_attempts_total{destination=\"orders\",result=\"refused\"} 0"));
 }
 
 #[tokio::test]

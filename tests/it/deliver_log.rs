@@ -7,13 +7,9 @@ use crate::{
 use hookgate::{
     deliver::lanes::Lane,
     destination::{self, Settings},
-    domain::{name::Name, secret::Secret, status_set::StatusSet},
+    domain::{name::Name, secret::Secret},
 };
-use http::Method;
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::sync::{Arc, Mutex};
 
 /// What is logged on this thread.
 #[derive(Clone, Default)]
@@ -38,11 +34,8 @@ async fn a_failed_attempt_is_one_line_in_the_log_and_tells_nothing_it_should_not
     let _guard = tracing::subscriber::set_default(subscriber);
     let sink = Sink::in_turn([Reply::with_body(503, "canary-response"), Reply::status(200)]);
     let settings = Settings {
-        url: sink.url("/canary-path?canary-query").parse().unwrap(),
-        method: Method::POST,
-        timeout: Duration::from_secs(20),
         headers: vec![(http::header::AUTHORIZATION, Secret::new("Bearer canary-token"))],
-        success: StatusSet::success(),
+        ..Settings::to(sink.url("/canary-path?canary-query").parse().unwrap())
     };
     let name = Name::unchecked("orders");
     let gateway = Gateway::start(vec![Lane { destination: destination::build(&name, settings), name, policy: policy(1) }]);

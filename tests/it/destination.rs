@@ -23,13 +23,7 @@ const TIMEOUT: Duration = Duration::from_millis(400);
 const BODY: &[u8] = b"{ \"amount\":\"10.000\",\t\"state\" : \"paid\" }\r\n\xff\0";
 
 fn settings(url: &str) -> Settings {
-    Settings {
-        url: url.parse().unwrap(),
-        method: Method::POST,
-        timeout: Duration::from_secs(20),
-        headers: Vec::new(),
-        success: StatusSet::success(),
-    }
+    Settings { timeout: Duration::from_secs(20), ..Settings::to(url.parse().unwrap()) }
 }
 
 fn build(settings: Settings) -> Arc<dyn Destination> {

@@ -29,7 +29,27 @@ pub struct Destination<'t> {
     pub give_up_on: Option<Scalars<'t>>,
     pub concurrency: Option<Scalar<'t>>,
     pub headers: Vec<(Scalar<'t>, Scalar<'t>)>,
+    pub allow_link_local: Option<Scalar<'t>>,
     pub paused: Option<Scalar<'t>>,
+}
+
+impl<'t> Destination<'t> {
+    /// One of which only the url is said.
+    fn at(name: Scalar<'t>, url: Scalar<'t>) -> Self {
+        Self {
+            name,
+            url: Some(url),
+            method: None,
+            timeout: None,
+            retry: None,
+            success: None,
+            give_up_on: None,
+            concurrency: None,
+            headers: Vec::new(),
+            allow_link_local: None,
+            paused: None,
+        }
+    }
 }
 
 /// `retry`.
@@ -60,9 +80,7 @@ pub(super) fn defaults<'t>(fields: &Fields<'t>, problems: &mut Problems) -> Defa
 
 pub(super) fn destination<'t>(name: Scalar<'t>, of: &str, node: &'t Node, problems: &mut Problems) -> Option<Destination<'t>> {
     if let Some(url) = node.scalar() {
-        let url = Some(url);
-        let (method, timeout, retry, success, give_up_on, concurrency, paused) = (None, None, None, None, None, None, None);
-        return Some(Destination { name, url, method, timeout, retry, success, give_up_on, concurrency, headers: Vec::new(), paused });
+        return Some(Destination::at(name, url));
     }
     if node.is_null() || matches!(node.kind, Kind::Sequence(_)) {
         let code = if node.is_null() { Code::NullValue } else { Code::WrongType };
@@ -81,6 +99,7 @@ pub(super) fn destination<'t>(name: Scalar<'t>, of: &str, node: &'t Node, proble
         give_up_on: fields.list("give_up_on", problems),
         concurrency: fields.scalar("concurrency", problems),
         headers: pairs(&fields, "headers", "the header", problems),
+        allow_link_local: fields.scalar("allow_link_local", problems),
         paused: fields.scalar("paused", problems),
     })
 }
