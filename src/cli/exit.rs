@@ -5,7 +5,7 @@ use super::{
     gateway::Refused,
     streams::{self, StdoutError},
 };
-use crate::{config::ConfigError, provider::standard_webhooks::KeyError};
+use crate::{config::ConfigError, domain::standard_webhooks::KeyError};
 use std::{io, path::PathBuf, process::ExitCode};
 
 /// The exit codes.

@@ -8,8 +8,8 @@ use super::{
     webhook::Webhook,
 };
 use crate::{
-    domain::{clock::Timestamp, id::EventId, secret::Secret},
-    provider::{self, standard_webhooks},
+    domain::{clock::Timestamp, id::EventId, secret::Secret, standard_webhooks},
+    provider,
 };
 use std::{
     borrow::Cow,

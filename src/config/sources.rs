@@ -10,11 +10,12 @@ use super::{
     values::Checks,
 };
 use crate::{
-    domain::{name::Name, secret::Secret},
-    provider::{
-        self, Scheme, Unsigned,
+    domain::{
+        name::Name,
+        secret::Secret,
         standard_webhooks::{self, KeyError},
     },
+    provider::{self, Scheme, Unsigned},
     receive::{Network, SourceSettings},
 };
 use std::{

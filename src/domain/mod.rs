@@ -16,5 +16,6 @@ pub mod quantity;
 pub mod received;
 pub mod rejected;
 pub mod secret;
+pub mod standard_webhooks;
 pub mod status_set;
 pub mod text;

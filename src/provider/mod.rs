@@ -14,11 +14,11 @@ use std::{borrow::Cow, ops::RangeInclusive, time::Duration};
 
 pub mod hmac;
 pub mod ottu;
-pub mod standard_webhooks;
 
 mod headers;
 mod mapped;
 mod signature;
+mod standard_webhooks;
 mod verification;
 
 pub use mapped::Mapping;

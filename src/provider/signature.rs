@@ -129,22 +129,12 @@ impl Signature {
 
     /// Of a message under a secret as it is.
     pub(super) fn of(message: &[u8], secret: &Secret) -> Self {
-        Self::of_parts(&[message], secret.expose().as_bytes())
-    }
-
-    /// Of a message, which comes in parts, under a key.
-    pub(super) fn of_parts(message: &[&[u8]], key: &[u8]) -> Self {
-        Self(over(&keyed::<Hmac<Sha256>>(key), message).finalize().into_bytes().into())
+        Self(over(&keyed::<Hmac<Sha256>>(secret.expose().as_bytes()), &[message]).finalize().into_bytes().into())
     }
 
     /// In lower case.
     pub(super) fn to_hex(self) -> String {
         Encoding::Hex.encode(&self.0)
-    }
-
-    /// With padding.
-    pub(super) fn to_base64(self) -> String {
-        Encoding::Base64.encode(&self.0)
     }
 }
 
@@ -199,7 +189,7 @@ mod tests {
         let signature = Signature::of(b"what do ya want for nothing?", &Secret::new("Jefe"));
         assert_eq!(signature.to_hex(), "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
         assert_eq!(Signature::parse(&signature.to_hex().to_uppercase()), Some(signature));
-        assert_eq!(Signature::parse_base64(signature.to_base64().as_bytes()), Some(signature));
+        assert_eq!(Signature::parse_base64(Encoding::Base64.encode(signature.as_ref()).as_bytes()), Some(signature));
     }
 
     #[test]
@@ -227,7 +217,7 @@ mod tests {
     #[test]
     fn base64_is_read_with_and_without_padding_and_only_as_it_is_written() {
         let made = Signature([0xfb; 32]);
-        let text = made.to_base64();
+        let text = Encoding::Base64.encode(made.as_ref());
         assert_eq!((text.len(), text.ends_with('=')), (44, true));
         assert_eq!(Signature::parse_base64(text.trim_end_matches('=').as_bytes()), Some(made));
         let last_bits = text.replace("s=", "t=");

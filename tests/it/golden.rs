@@ -11,8 +11,9 @@ use hookgate::{
         name::Name,
         received::Received,
         secret::Secret,
+        standard_webhooks,
     },
-    provider::{self, OpenError, Provider, standard_webhooks},
+    provider::{self, OpenError, Provider},
 };
 use http::{HeaderName, HeaderValue};
 use proptest::prelude::*;

@@ -6,12 +6,10 @@ use crate::support::{
     sink::{Reply, Sink},
     until::until,
 };
-use hookgate::{
-    domain::{
-        clock::{Clock, Timestamp},
-        secret::Secret,
-    },
-    provider::standard_webhooks,
+use hookgate::domain::{
+    clock::{Clock, Timestamp},
+    secret::Secret,
+    standard_webhooks,
 };
 use serde_json::{Value, json};
 use std::time::Duration;

@@ -2,12 +2,10 @@
 
 use super::{ACCEPTED, ID, Shell, sample, sample_names};
 use crate::support::scripted_admin::ScriptedAdmin;
-use hookgate::{
-    domain::{
-        clock::{Clock, Timestamp},
-        secret::Secret,
-    },
-    provider::standard_webhooks,
+use hookgate::domain::{
+    clock::{Clock, Timestamp},
+    secret::Secret,
+    standard_webhooks,
 };
 use std::{collections::HashSet, path::Path, time::Duration};
 
