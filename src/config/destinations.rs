@@ -1,8 +1,8 @@
 //! Checks `defaults` and `destinations`.
 
 use super::{
-    Destination, diagnostics::Code, interpolate::Value, keys::not_yet, raw, retry::retry, sources::name, text::quote, tree::Scalar, url,
-    values::Checks,
+    Destination, diagnostics::Code, interpolate::Value, keys::not_yet, raw, retry::retry, sign::sign, sources::name, text::quote,
+    tree::Scalar, url, values::Checks,
 };
 use crate::{
     deliver::{Policy, retry::Retry},
@@ -65,6 +65,7 @@ fn destination(raw: &raw::Destination<'_>, defaults: &Defaults, checks: &mut Che
             timeout: time.unwrap_or(defaults.timeout),
             headers: headers(raw, &of, checks),
             success: success(raw, &of, checks),
+            sign: raw.sign.as_ref().map(|raw| sign(raw, &of, checks)).unwrap_or_default(),
             link_local,
         },
         policy: Policy {

@@ -38,16 +38,18 @@ pub const SIGNATURE: Keys = Keys { known: &["header", "algorithm", "encoding", "
 pub const DEFAULTS: Keys = Keys { known: &["timeout", "concurrency", "retry"], later: LATER_OF_DESTINATIONS };
 /// One of `destinations`.
 pub const DESTINATION: Keys = Keys {
-    known: &["url", "method", "timeout", "retry", "success", "give_up_on", "concurrency", "headers", "allow_link_local", "paused"],
+    known: &["url", "method", "timeout", "retry", "success", "give_up_on", "concurrency", "sign", "headers", "allow_link_local", "paused"],
     later: LATER_OF_DESTINATIONS,
 };
+/// `sign`.
+pub const SIGN: Keys = Keys { known: &["scheme", "secret"], later: &[] };
 /// `retry`, where it is no preset.
 pub const RETRY: Keys =
     Keys { known: &["initial_interval", "multiplier", "max_interval", "jitter", "max_attempts", "max_elapsed"], later: &[] };
 /// One of `rules`.
 pub const RULE: Keys = Keys { known: &["name", "when", "to", "stop", "drop", "tap", "respond"], later: &["allow"] };
 
-const LATER_OF_DESTINATIONS: &[&str] = &["rate_limit", "order_by", "order_wait", "breaker", "sign", "auth", "tls", "body", "remove"];
+const LATER_OF_DESTINATIONS: &[&str] = &["rate_limit", "order_by", "order_wait", "breaker", "auth", "tls", "body", "remove"];
 
 /// A mapping whose keys were looked at.
 pub struct Fields<'t> {

@@ -82,7 +82,9 @@ impl Masks<'_> {
 
     fn entry(&mut self, key: &Node, value: &Node, place: Place) {
         let name = key_of(key).unwrap_or_default();
-        if is_secret(name, place) {
+        // Where `sign` has no keys it most likely has a secret.
+        let is_unkeyed = name == "sign" && !matches!(value.kind, Kind::Mapping(_));
+        if is_secret(name, place) || place == Place::Destinations && is_unkeyed {
             return self.hide(value);
         }
         let place = if name == "signature" && place == Place::Settings { Place::Signature } else { place };
@@ -229,6 +231,9 @@ mod tests {
             ("secret:\n  abc\nrest: 1", "secret:\n  ***\nrest: 1"),
             ("secret: |\n  abc\n  def\nrest: 1", "secret: |\n  ***rest: 1"),
             ("x: { headers: { a: b, c: \"d e\" } }", "x: { headers: { a: ***, c: *** } }"),
+            ("destinations: { a: { sign: [abc, def] } }", "destinations: { a: { sign: [***, ***] } }"),
+            ("destinations: { a: { sign: { scheme: b, secret: c } } }", "destinations: { a: { sign: { scheme: b, secret: *** } } }"),
+            ("rules: [ { when: { sign: abc } } ]", "rules: [ { when: { sign: abc } } ]"),
             ("x: { headers: { a, b: } }", "x: { headers: { ***, ***: } }"),
             ("server: { admin_token: tok }", "server: { admin_token: *** }"),
             ("x: { auth: { basic: { user: u, password: p } } }", "x: { auth: { basic: { user: ***, password: *** } } }"),

@@ -13,6 +13,7 @@ mod raw;
 mod retry;
 mod rules;
 mod server;
+mod sign;
 mod sources;
 mod text;
 mod tls;

@@ -31,7 +31,7 @@ const DEDUPE: Duration = Duration::from_secs(3_600);
 const LONGEST_DEDUPE: Duration = Duration::from_secs(365 * 86_400);
 const ANSWER: u16 = 200;
 /// `test-hmac-key` as a secret of Standard Webhooks.
-const DEV_SECRET: &str = "whsec_dGVzdC1obWFjLWtleQ==";
+pub const DEV_SECRET: &str = "whsec_dGVzdC1obWFjLWtleQ==";
 
 /// Checks all sources; with the answer of each.
 pub fn sources(raw: &[raw::Source<'_>], checks: &mut Checks<'_>) -> (Vec<Source>, HashMap<Name, u16>) {

@@ -1,7 +1,11 @@
 //! The head of a request to a destination: what is fixed is made once, what the delivery says is added per attempt.
 
 use super::{Settings, auth};
-use crate::domain::{delivery::Delivery, name::Name};
+use crate::domain::{
+    delivery::Delivery,
+    name::Name,
+    standard_webhooks::{ID, SIGNATURE, Signer, TIMESTAMP},
+};
 use bytes::{BufMut, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use std::fmt::{Arguments, Write};
@@ -9,8 +13,6 @@ use std::fmt::{Arguments, Write};
 /// Rule names beyond this length are left out, each as a whole.
 const RULES_LIMIT: usize = 2048;
 
-static WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
-static WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
 static SOURCE: HeaderName = HeaderName::from_static("hookgate-source");
 static ATTEMPT: HeaderName = HeaderName::from_static("hookgate-attempt");
 static RULES: HeaderName = HeaderName::from_static("hookgate-rules");
@@ -23,9 +25,10 @@ static RECEIVED: HeaderName = HeaderName::from_static("hookgate-received");
 #[derive(Debug)]
 pub(super) struct Headers {
     fixed: HeaderMap,
+    signers: Vec<Signer>,
 }
 
-/// A configured header whose value HTTP cannot carry.
+/// A header that the settings give no value which can be sent.
 #[derive(Debug)]
 pub(super) struct Unsendable(pub HeaderName);
 
@@ -45,7 +48,8 @@ impl Headers {
             value.set_sensitive(true);
             fixed.insert(name.clone(), value);
         }
-        Ok(Self { fixed })
+        let signers = settings.sign.iter().map(Signer::new).collect::<Result<_, _>>().map_err(|_| Unsendable(SIGNATURE.clone()))?;
+        Ok(Self { fixed, signers })
     }
 
     /// Those of one attempt.
@@ -62,8 +66,9 @@ impl Headers {
             map.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
         let mut text = BytesMut::with_capacity(256);
-        put(&mut map, &mut text, &WEBHOOK_ID, format_args!("{}", event.id));
-        put(&mut map, &mut text, &WEBHOOK_TIMESTAMP, format_args!("{}", delivery.at.millis().div_euclid(1000)));
+        put(&mut map, &mut text, &ID, format_args!("{}", event.id));
+        put(&mut map, &mut text, &TIMESTAMP, format_args!("{}", delivery.at.millis().div_euclid(1000)));
+        self.sign(&mut map, &mut text, &delivery.body);
         put(&mut map, &mut text, &SOURCE, format_args!("{}", event.source));
         put(&mut map, &mut text, &ATTEMPT, format_args!("{}", delivery.attempt));
         write_rules(&mut text, &delivery.rules);
@@ -79,6 +84,16 @@ impl Headers {
         }
         put(&mut map, &mut text, &RECEIVED, format_args!("{}", event.received_at.millis()));
         map
+    }
+
+    /// Over the id and time that are in the head, each secret by itself: a receiver that has any of them can verify it.
+    fn sign(&self, map: &mut HeaderMap, text: &mut BytesMut, body: &[u8]) {
+        let (Some(id), Some(time)) = (map.get(&ID), map.get(&TIMESTAMP)) else { return };
+        for (place, signer) in self.signers.iter().enumerate() {
+            text.put_slice(if place == 0 { b"" } else { b" " });
+            text.put_slice(signer.sign(id.as_bytes(), time.as_bytes(), body).as_bytes());
+        }
+        put_written(map, text, &SIGNATURE);
     }
 }
 

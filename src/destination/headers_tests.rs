@@ -154,3 +154,14 @@ fn decoded(text: &str) -> String {
     }
     String::from_utf8(bytes).unwrap()
 }
+
+#[test]
+fn an_attempt_is_signed_by_every_secret_over_the_id_and_time_that_it_carries() {
+    let secrets = ["whsec_bmV3", "whsec_b2xk"].map(Secret::new);
+    let signed = Settings { sign: secrets.to_vec(), ..settings("http://orders.internal/", &[]) };
+    let map = Headers::new(&signed).unwrap().of(&delivery(&["paid"], Flags::default()));
+    let (id, time) = (text(&map, "webhook-id").unwrap(), text(&map, "webhook-timestamp").unwrap());
+    let wanted = secrets.map(|secret| Signer::new(&secret).unwrap().sign(id.as_bytes(), time.as_bytes(), b"{}"));
+    assert_eq!(text(&map, "webhook-signature"), Some(&*wanted.join(" ")));
+    assert!(!format!("{signed:?}").contains("whsec_"));
+}

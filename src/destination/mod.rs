@@ -43,6 +43,8 @@ pub struct Settings {
     pub headers: Vec<(HeaderName, Secret)>,
     /// The answers that count as delivered.
     pub success: StatusSet,
+    /// Secrets of Standard Webhooks: every attempt is signed by each of them. Empty: no signature.
+    pub sign: Vec<Secret>,
     /// What the egress guard lets through.
     pub link_local: LinkLocal,
 }
@@ -56,6 +58,7 @@ impl Settings {
             timeout: TIMEOUT,
             headers: Vec::new(),
             success: StatusSet::success(),
+            sign: Vec::new(),
             link_local: LinkLocal::default(),
         }
     }

@@ -112,4 +112,24 @@ mod tests {
             assert_eq!(key(&Secret::new(text)).map(|key| key.len()), wanted, "{text}");
         }
     }
+
+    #[test]
+    fn signatures_are_those_of_the_published_libraries() {
+        let read = |text: &str| serde_json::from_str::<Vec<serde_json::Value>>(text).expect("a list");
+        let messages = read(include_str!("../../tests/data/signing/messages.json"));
+        for (library, signatures) in [
+            ("Python", include_str!("../../tests/data/signing/python.json")),
+            ("JavaScript", include_str!("../../tests/data/signing/javascript.json")),
+        ] {
+            let signatures = read(signatures);
+            assert_eq!(signatures.len(), messages.len());
+            for (message, signature) in messages.iter().zip(&signatures) {
+                let text = |key: &str| message[key].as_str().expect("a text");
+                let time = message["timestamp"].to_string();
+                let signer = Signer::new(&Secret::new(text("secret"))).expect("a secret");
+                let made = signer.sign(text("id").as_bytes(), time.as_bytes(), text("body").as_bytes());
+                assert_eq!(Some(made.as_str()), signature.as_str(), "{library}: {message}");
+            }
+        }
+    }
 }

@@ -305,11 +305,18 @@ destinations:
   plain: https://orders.example.com/
   machine: { url: "http://169.254.10.1/hooks", allow_link_local: true }
   name: { url: "https://orders.example.com/", allow_link_local: false }
+  signed: { url: "https://orders.example.com/", sign: { scheme: standard-webhooks, secret: ["whsec_${NEW:-bmV3}", whsec_b2xk] } }
+  once: { url: "https://orders.example.com/", sign: { scheme: standard-webhooks, secret: whsec_b2xk } }
 "#,
     );
     let of = |name: &str| &config.destinations.iter().find(|found| &*found.name == name).expect(name).settings;
     let reach = ["plain", "machine", "name"].map(|name| of(name).link_local);
     assert_eq!(reach, [LinkLocal::Refused, LinkLocal::Allowed, LinkLocal::Refused]);
+    let secrets = |name: &str| of(name).sign.iter().map(|secret| secret.expose().to_owned()).collect::<Vec<_>>();
+    assert_eq!(
+        (secrets("plain").len(), secrets("signed"), secrets("once")),
+        (0, vec!["whsec_bmV3".to_owned(), "whsec_b2xk".to_owned()], vec!["whsec_b2xk".to_owned()])
+    );
 }
 
 #[test]

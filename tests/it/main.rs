@@ -29,6 +29,7 @@ mod reload;
 mod restarts;
 mod route;
 mod secrets;
+mod signing;
 mod store_contract;
 mod store_faults;
 mod store_sqlite;

@@ -5,7 +5,7 @@ use super::{
         diagnostics::Code,
         keys::{self, Fields, Scalars, single},
         problem::Problems,
-        tree::{Kind, Node, Scalar},
+        tree::{Kind, Node, Scalar, Span},
     },
     pairs,
 };
@@ -29,8 +29,17 @@ pub struct Destination<'t> {
     pub give_up_on: Option<Scalars<'t>>,
     pub concurrency: Option<Scalar<'t>>,
     pub headers: Vec<(Scalar<'t>, Scalar<'t>)>,
+    pub sign: Option<Sign<'t>>,
     pub allow_link_local: Option<Scalar<'t>>,
     pub paused: Option<Scalar<'t>>,
+}
+
+/// `sign`.
+pub struct Sign<'t> {
+    /// Where the key is.
+    pub at: Span,
+    pub scheme: Option<Scalar<'t>>,
+    pub secret: Option<Scalars<'t>>,
 }
 
 impl<'t> Destination<'t> {
@@ -46,6 +55,7 @@ impl<'t> Destination<'t> {
             give_up_on: None,
             concurrency: None,
             headers: Vec::new(),
+            sign: None,
             allow_link_local: None,
             paused: None,
         }
@@ -99,6 +109,7 @@ pub(super) fn destination<'t>(name: Scalar<'t>, of: &str, node: &'t Node, proble
         give_up_on: fields.list("give_up_on", problems),
         concurrency: fields.scalar("concurrency", problems),
         headers: pairs(&fields, "headers", "the header", problems),
+        sign: sign(&fields, problems),
         allow_link_local: fields.scalar("allow_link_local", problems),
         paused: fields.scalar("paused", problems),
     })
@@ -119,4 +130,12 @@ fn retry<'t>(fields: &Fields<'t>, problems: &mut Problems) -> Option<Retry<'t>> 
         max_attempts: fields.scalar("max_attempts", problems),
         max_elapsed: fields.scalar("max_elapsed", problems),
     })))
+}
+
+fn sign<'t>(destination: &Fields<'t>, problems: &mut Problems) -> Option<Sign<'t>> {
+    let entry = destination.entry("sign")?;
+    let fields = Fields::read(format!("`sign` of {}", destination.of), entry.key.span, &entry.value, &keys::SIGN, problems)?;
+    fields.require("scheme", problems);
+    fields.require("secret", problems);
+    Some(Sign { at: entry.key.span, scheme: fields.scalar("scheme", problems), secret: fields.one_or_more("secret", problems) })
 }
