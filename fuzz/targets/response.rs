@@ -81,6 +81,9 @@ async fn attempts(listener: &TcpListener, manner: Manner, answer: &[u8]) {
         timeout,
         headers: Vec::new(),
         success: StatusSet::success(),
+        sign: Vec::new(),
+        auth: None,
+        link_local: destination::LinkLocal::Refused,
     };
     let destination = destination::build(&Name::unchecked("orders"), settings);
     let clock = Clock::system();
@@ -98,7 +101,9 @@ async fn attempts(listener: &TcpListener, manner: Manner, answer: &[u8]) {
         }
         Err(SendError::Timeout(_)) => assert_eq!(manner, Manner::Silent, "the answer was over"),
         Err(SendError::Protocol(cause)) => assert!(!cause.is_empty()),
-        Err(other @ (SendError::Dns { .. } | SendError::Connect(_) | SendError::Tls(_))) => panic!("the request was taken: {other}"),
+        Err(
+            other @ (SendError::Dns { .. } | SendError::Connect(_) | SendError::Tls(_) | SendError::Refused { .. } | SendError::Auth(_)),
+        ) => panic!("the request was taken: {other}"),
     }
     destination.tidy();
     let second = destination.send(&delivery()).await;

@@ -1,8 +1,8 @@
 //! Checks `defaults` and `destinations`.
 
 use super::{
-    Destination, diagnostics::Code, interpolate::Value, keys::not_yet, raw, retry::retry, sign::sign, sources::name, text::quote,
-    tree::Scalar, url, values::Checks,
+    Destination, auth, diagnostics::Code, interpolate::Value, keys::not_yet, problem::Problem, raw, retry::retry, sign::sign,
+    sources::name, text::quote, tree::Scalar, url, values::Checks,
 };
 use crate::{
     deliver::{Policy, retry::Retry},
@@ -52,6 +52,7 @@ fn destination(raw: &raw::Destination<'_>, defaults: &Defaults, checks: &mut Che
     }
     let link_local = link_local(raw, &of, checks);
     let url = checks.setting(raw.url).map_or_else(url::nowhere, |value| url::url(&value, "url", &of, link_local, checks));
+    let auth = raw.auth.as_ref().and_then(|raw| auth::auth(raw, &of, link_local, checks));
     let methods = [("POST", Method::POST), ("PUT", Method::PUT), ("PATCH", Method::PATCH)];
     let method = checks.setting(raw.method).and_then(|value| checks.word(&value, &format!("`method` of {of}"), &methods));
     let time = checks.setting(raw.timeout).and_then(|value| timeout(&value, &of, checks));
@@ -66,6 +67,7 @@ fn destination(raw: &raw::Destination<'_>, defaults: &Defaults, checks: &mut Che
             headers: headers(raw, &of, checks),
             success: success(raw, &of, checks),
             sign: raw.sign.as_ref().map(|raw| sign(raw, &of, checks)).unwrap_or_default(),
+            auth,
             link_local,
         },
         policy: Policy {
@@ -113,6 +115,10 @@ fn headers(raw: &raw::Destination<'_>, of: &str, checks: &mut Checks<'_>) -> Vec
         let Some(name) = header_name(*name, of, checks) else { continue };
         if !seen.insert(name.0.clone()) {
             checks.problems.error(Code::DuplicateKey, name.1.span, format!("`headers` of {of} has {} twice", quote(name.0.as_str())));
+        }
+        if name.0 == http::header::AUTHORIZATION && raw.auth.is_some() {
+            let message = format!("`headers` of {of} sets \"authorization\", which its `auth` sets");
+            checks.problems.push(Problem::error(Code::ReservedHeader, name.1.span, message).help("keep one of them"));
         }
         if value.text.contains("{{") {
             checks.problems.push(not_yet(value.span, &format!("a template in the header {} of {of}", quote(name.0.as_str()))));

@@ -38,18 +38,40 @@ pub const SIGNATURE: Keys = Keys { known: &["header", "algorithm", "encoding", "
 pub const DEFAULTS: Keys = Keys { known: &["timeout", "concurrency", "retry"], later: LATER_OF_DESTINATIONS };
 /// One of `destinations`.
 pub const DESTINATION: Keys = Keys {
-    known: &["url", "method", "timeout", "retry", "success", "give_up_on", "concurrency", "sign", "headers", "allow_link_local", "paused"],
+    known: &[
+        "url",
+        "method",
+        "timeout",
+        "retry",
+        "success",
+        "give_up_on",
+        "concurrency",
+        "sign",
+        "auth",
+        "headers",
+        "allow_link_local",
+        "paused",
+    ],
     later: LATER_OF_DESTINATIONS,
 };
 /// `sign`.
 pub const SIGN: Keys = Keys { known: &["scheme", "secret"], later: &[] };
+/// `auth`.
+pub const AUTH: Keys = Keys { known: &["bearer", "basic", "oauth2"], later: &[] };
+/// `basic` of `auth`.
+pub const BASIC: Keys = Keys { known: &["user", "password"], later: &[] };
+/// `oauth2` of `auth`.
+pub const OAUTH2: Keys = Keys { known: &["token_url", "client_id", "client_secret", "scope"], later: &[] };
 /// `retry`, where it is no preset.
 pub const RETRY: Keys =
     Keys { known: &["initial_interval", "multiplier", "max_interval", "jitter", "max_attempts", "max_elapsed"], later: &[] };
 /// One of `rules`.
 pub const RULE: Keys = Keys { known: &["name", "when", "to", "stop", "drop", "tap", "respond"], later: &["allow"] };
 
-const LATER_OF_DESTINATIONS: &[&str] = &["rate_limit", "order_by", "order_wait", "breaker", "auth", "tls", "body", "remove"];
+const LATER_OF_DESTINATIONS: &[&str] = &["rate_limit", "order_by", "order_wait", "breaker", "tls", "body", "remove"];
+
+/// Parts of a destination whose values are secrets.
+const SECRET_PARTS: [&str; 4] = ["`sign`", "`auth`", "`basic`", "`oauth2`"];
 
 /// A mapping whose keys were looked at.
 pub struct Fields<'t> {
@@ -80,6 +102,12 @@ impl<'t> Fields<'t> {
                 } else {
                     None
                 };
+                // What has no value may be one whose key is missing: not shown, since it may be a secret.
+                if entry.value.is_null() && SECRET_PARTS.iter().any(|part| of.starts_with(part)) {
+                    let message = format!("{of} has a value without its key");
+                    problems.push(Problem::error(Code::UnknownKey, entry.key.span, message).maybe_help(hint));
+                    continue;
+                }
                 let near = problems.did_you_mean(key, keys.known.iter().chain(keys.later).copied());
                 let hint = hint.filter(|_| near.is_empty());
                 let message = format!("{of} has no key {}{near}", quote(key));

@@ -89,7 +89,14 @@ impl Masks<'_> {
         }
         let place = if name == "signature" && place == Place::Settings { Place::Signature } else { place };
         match &value.kind {
-            Kind::Mapping(entries) => entries.iter().for_each(|entry| self.entry(&entry.key, &entry.value, place)),
+            Kind::Mapping(entries) => {
+                for entry in entries {
+                    if name == "sign" && place == Place::Destinations && entry.value.is_null() {
+                        self.hide(&entry.key);
+                    }
+                    self.entry(&entry.key, &entry.value, place);
+                }
+            }
             Kind::Sequence(items) => items.iter().for_each(|item| self.entry(key, item, place)),
             Kind::Scalar(text, _) if name == "url" || text.contains("://") => self.urls(value),
             Kind::Scalar(..) => {}
@@ -233,6 +240,7 @@ mod tests {
             ("x: { headers: { a: b, c: \"d e\" } }", "x: { headers: { a: ***, c: *** } }"),
             ("destinations: { a: { sign: [abc, def] } }", "destinations: { a: { sign: [***, ***] } }"),
             ("destinations: { a: { sign: { scheme: b, secret: c } } }", "destinations: { a: { sign: { scheme: b, secret: *** } } }"),
+            ("destinations: { a: { sign: { abc, secret: c } } }", "destinations: { a: { sign: { ***, secret: *** } } }"),
             ("rules: [ { when: { sign: abc } } ]", "rules: [ { when: { sign: abc } } ]"),
             ("x: { headers: { a, b: } }", "x: { headers: { ***, ***: } }"),
             ("server: { admin_token: tok }", "server: { admin_token: *** }"),

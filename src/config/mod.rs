@@ -1,6 +1,7 @@
 //! The rules file, checked: everything the gateway is told. From text (`text`) to a tree (`yaml`, `tree`), to what the
 //! file says (`raw`), to what it means (here and in the files named after its parts).
 
+mod auth;
 mod destinations;
 mod diagnostics;
 mod interpolate;

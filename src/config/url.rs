@@ -65,7 +65,7 @@ fn parse(text: &str) -> Result<Uri, Wrong> {
     }
     let authority = &rest[..rest.find(['/', '?']).unwrap_or(rest.len())];
     if authority.contains('@') {
-        let hint = "put the credentials into a header: `headers: { authorization: \"Basic …\" }`";
+        let hint = "leave them out, and say `auth: { basic: { user: …, password: … } }`";
         return Err(("has a user or password in it", Some(hint)));
     }
     check_authority(authority)?;

@@ -82,6 +82,7 @@ fn decide(
                 | SendError::Refused { .. }
                 | SendError::Connect(_)
                 | SendError::Tls(_)
+                | SendError::Auth(_)
                 | SendError::Protocol(_)) => attempt.error = Some(error.to_string().into()),
             }
             (next, run)

@@ -29,9 +29,6 @@ use tokio::{
 const HEAD_LIMIT: usize = 64 << 10;
 const BODY_LIMIT: usize = 64 << 10;
 
-/// How much of an answer's body is kept.
-const KEPT: usize = 2 << 10;
-
 /// Interim answers (1xx) longer than this together are a flood.
 const INTERIM_LIMIT: u64 = 2 * HEAD_LIMIT as u64;
 
@@ -81,12 +78,12 @@ impl Connection {
         self.driver.0.is_some() && self.sender.is_ready()
     }
 
-    /// Sends the request and reads the answer, its body up to the limit.
-    pub(super) async fn exchange(mut self, request: Request<Full<Bytes>>) -> Result<Answer, Broken> {
+    /// Sends the request and reads the answer, its body up to the limit; so much of it is kept.
+    pub(super) async fn exchange(mut self, request: Request<Full<Bytes>>, kept: usize) -> Result<Answer, Broken> {
         let before = self.heard.load(Ordering::Relaxed);
         let result = self.head(request, before).await;
         let mut response = result.map_err(|error| Broken { error, unanswered: self.heard.load(Ordering::Relaxed) == before })?;
-        let (body, whole) = match read(&mut self.driver, response.body_mut()).await {
+        let (body, whole) = match read(&mut self.driver, response.body_mut(), kept).await {
             Ok(read) => read,
             Err(error) => return Err(Broken { error, unanswered: false }),
         };
@@ -124,7 +121,7 @@ impl Connection {
 }
 
 /// The beginning of the body, and whether the whole of it was read.
-async fn read(driver: &mut Driver, body: &mut Incoming) -> Result<(Vec<u8>, bool), SendError> {
+async fn read(driver: &mut Driver, body: &mut Incoming, most: usize) -> Result<(Vec<u8>, bool), SendError> {
     let mut kept = Vec::new();
     let mut length = 0;
     while !body.is_end_stream() {
@@ -143,7 +140,7 @@ async fn read(driver: &mut Driver, body: &mut Incoming) -> Result<(Vec<u8>, bool
         let frame = frame.map_err(|error| failure::of_exchange(&error, false))?;
         if let Some(data) = frame.data_ref() {
             length += data.len();
-            kept.extend_from_slice(&data[..data.len().min(KEPT - kept.len())]);
+            kept.extend_from_slice(&data[..data.len().min(most - kept.len())]);
         }
         if length > BODY_LIMIT {
             return Ok((kept, false));

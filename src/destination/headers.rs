@@ -1,13 +1,13 @@
 //! The head of a request to a destination: what is fixed is made once, what the delivery says is added per attempt.
 
-use super::{Settings, auth};
+use super::{Auth, Settings, auth};
 use crate::domain::{
     delivery::Delivery,
     name::Name,
     standard_webhooks::{ID, SIGNATURE, Signer, TIMESTAMP},
 };
 use bytes::{BufMut, BytesMut};
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 use std::fmt::{Arguments, Write};
 
 /// Rule names beyond this length are left out, each as a whole.
@@ -20,6 +20,9 @@ static VERIFIED: HeaderName = HeaderName::from_static("hookgate-verified");
 static FLAGS: HeaderName = HeaderName::from_static("hookgate-flags");
 static FIRST_EVENT: HeaderName = HeaderName::from_static("hookgate-first-event");
 static RECEIVED: HeaderName = HeaderName::from_static("hookgate-received");
+
+/// Who calls.
+pub(super) const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("hookgate/", env!("CARGO_PKG_VERSION")));
 
 /// The headers of one destination's requests.
 #[derive(Debug)]
@@ -35,13 +38,16 @@ pub(super) struct Unsendable(pub HeaderName);
 impl Headers {
     pub(super) fn new(settings: &Settings) -> Result<Self, Unsendable> {
         let mut fixed = HeaderMap::with_capacity(24);
-        if let Some(host) = host(settings) {
+        if let Some(host) = host(&settings.url) {
             fixed.insert(header::HOST, host);
         }
-        fixed.insert(header::USER_AGENT, HeaderValue::from_static(concat!("hookgate/", env!("CARGO_PKG_VERSION"))));
+        fixed.insert(header::USER_AGENT, USER_AGENT);
         let authority = settings.url.authority().map_or("", |authority| authority.as_str());
-        if let Some(value) = authority.rsplit_once('@').and_then(|(user_info, _)| auth::basic(user_info)) {
+        if let Some(value) = authority.rsplit_once('@').and_then(|(user_info, _)| auth::of_url(user_info)) {
             fixed.insert(header::AUTHORIZATION, value);
+        }
+        if let Some(auth @ (Auth::Bearer(_) | Auth::Basic { .. })) = &settings.auth {
+            fixed.insert(header::AUTHORIZATION, auth.fixed().ok_or(Unsendable(header::AUTHORIZATION))?);
         }
         for (name, secret) in settings.headers.iter().filter(|(name, _)| !is_reserved(name)) {
             let mut value = HeaderValue::from_bytes(secret.expose().as_bytes()).map_err(|_| Unsendable(name.clone()))?;
@@ -106,14 +112,20 @@ pub fn is_reserved(name: &HeaderName) -> bool {
     NAMES.contains(&name.as_str()) || PREFIXES.iter().any(|prefix| name.as_str().starts_with(prefix))
 }
 
-fn host(settings: &Settings) -> Option<HeaderValue> {
-    let host = settings.url.host()?;
-    let usual = if settings.url.scheme_str() == Some("https") { 443 } else { 80 };
-    let text = match settings.url.port_u16().filter(|port| *port != usual) {
+/// The `host` of a url.
+pub(super) fn host(url: &Uri) -> Option<HeaderValue> {
+    let host = url.host()?;
+    let usual = if url.scheme_str() == Some("https") { 443 } else { 80 };
+    let text = match url.port_u16().filter(|port| *port != usual) {
         Some(port) => format!("{host}:{port}"),
         None => host.to_owned(),
     };
     HeaderValue::from_str(&text).ok()
+}
+
+/// The path and query of a url.
+pub(super) fn path(url: &Uri) -> Uri {
+    url.path_and_query().cloned().map_or_else(|| Uri::from_static("/"), Uri::from)
 }
 
 /// The values of one head share one buffer; each is split off it.

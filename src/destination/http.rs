@@ -1,17 +1,27 @@
 //! A destination that is called by HTTP/1.1. Redirects, proxies, cookies and decompression are not there to be switched off.
 
 use super::{
-    Destination, Receipt, SendError, Settings,
+    Auth, Destination, Receipt, SendError, Settings,
     connection::{Answer, Connection},
     dial::Dialer,
-    headers::Headers,
+    headers::{self, Headers},
     pool::Pool,
+    tokens::{self, Token, Tokens},
 };
 use crate::domain::{clock::Clock, delivery::Delivery, name::Name, status_set::StatusSet};
-use http::{Method, Request, Uri};
+use http::{Method, Request, StatusCode, Uri, header};
 use http_body_util::Full;
-use std::{fmt, future::Future, pin::Pin, time::Duration};
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 use tokio::time::timeout;
+
+/// How much of an answer's body is kept.
+const KEPT: usize = 2 << 10;
 
 /// An HTTP destination.
 pub struct Http {
@@ -29,38 +39,64 @@ pub struct Http {
 struct Parts {
     headers: Headers,
     dialer: Dialer,
+    tokens: Option<Tokens>,
 }
 
 impl Http {
     /// With its settings.
     pub fn new(name: Name, settings: Settings) -> Self {
         let clock = Clock::system();
-        let parts = Self::parts(&settings, clock.clone());
-        let path = settings.url.path_and_query().cloned().map_or_else(|| Uri::from_static("/"), Uri::from);
-        let Settings { method, timeout, success, .. } = settings;
-        Self { name, method, path, timeout, success, parts, pool: Pool::default(), clock }
+        let parts = Self::parts(&name, &settings, &clock);
+        let Settings { url, method, timeout, success, .. } = settings;
+        Self { name, method, path: headers::path(&url), timeout, success, parts, pool: Pool::default(), clock }
     }
 
-    fn parts(settings: &Settings, clock: Clock) -> Result<Parts, SendError> {
+    fn parts(name: &Name, settings: &Settings, clock: &Clock) -> Result<Parts, SendError> {
         let headers = Headers::new(settings)
             .map_err(|refused| SendError::Protocol(format!("the value set for header {} cannot be sent", refused.0).into()))?;
-        let dialer = Dialer::new(&settings.url, settings.link_local, settings.timeout, clock);
-        let dialer = dialer.ok_or_else(|| SendError::Connect("the url names no host".into()))?;
-        Ok(Parts { headers, dialer })
+        let dialer = |url: &Uri| {
+            let dialer = Dialer::new(url, settings.link_local, settings.timeout, clock.clone());
+            dialer.ok_or_else(|| SendError::Connect("the url names no host".into()))
+        };
+        let tokens = match &settings.auth {
+            Some(Auth::OAuth2(client)) => {
+                let tokens = Tokens::new(name.clone(), client, dialer(&client.token_url)?, settings.timeout, clock.clone());
+                Some(tokens.ok_or_else(|| SendError::Auth("the client cannot be written into a header".into()))?)
+            }
+            Some(Auth::Bearer(_) | Auth::Basic { .. }) | None => None,
+        };
+        Ok(Parts { headers, dialer: dialer(&settings.url)?, tokens })
     }
 
-    async fn attempt(&self, delivery: &Delivery) -> Result<Receipt, SendError> {
+    /// `asks` is set while a token is waited for.
+    async fn attempt(&self, delivery: &Delivery, asks: &AtomicBool) -> Result<Receipt, SendError> {
         let parts = self.parts.as_ref().map_err(SendError::clone)?;
+        let Some(tokens) = &parts.tokens else { return self.judge(self.exchange(parts, delivery, None).await?) };
+        let token = marked(asks, tokens.current()).await?;
+        let answer = self.exchange(parts, delivery, Some(&token)).await?;
+        if answer.status != StatusCode::UNAUTHORIZED || self.success.contains(answer.status.as_u16()) {
+            return self.judge(answer);
+        }
+        // A token can end before its time, so a 401 is a word on the token first, and once on the delivery.
+        drop(self.judge(answer));
+        let token = marked(asks, tokens.instead_of(&token)).await?;
+        self.judge(self.exchange(parts, delivery, Some(&token)).await?)
+    }
+
+    async fn exchange(&self, parts: &Parts, delivery: &Delivery, token: Option<&Token>) -> Result<Answer, SendError> {
         let request = || {
             let mut request = Request::new(Full::new(delivery.body.clone()));
             *request.method_mut() = self.method.clone();
             *request.uri_mut() = self.path.clone();
             *request.headers_mut() = parts.headers.of(delivery);
+            if let Some(token) = token {
+                request.headers_mut().insert(header::AUTHORIZATION, token.header.clone());
+            }
             request
         };
         if let Some(idle) = self.pool.take(self.clock.instant()) {
-            match idle.exchange(request()).await {
-                Ok(answer) => return self.judge(answer),
+            match idle.exchange(request(), KEPT).await {
+                Ok(answer) => return Ok(answer),
                 // A destination may close an idle connection at any time, also while a request is on its way to it.
                 // Without one byte of an answer that is no word on the delivery: it goes out once more, on a fresh
                 // connection and as the same attempt. At worst it arrives twice, which "at least once" allows.
@@ -69,10 +105,7 @@ impl Http {
             }
         }
         let fresh = Connection::new(parts.dialer.dial().await?).await?;
-        match fresh.exchange(request()).await {
-            Ok(answer) => self.judge(answer),
-            Err(broken) => Err(broken.error),
-        }
+        fresh.exchange(request(), KEPT).await.map_err(|broken| broken.error)
     }
 
     fn judge(&self, answer: Answer) -> Result<Receipt, SendError> {
@@ -87,9 +120,24 @@ impl Http {
     }
 }
 
+/// Waits, and says so meanwhile.
+async fn marked<T>(mark: &AtomicBool, wait: impl Future<Output = T>) -> T {
+    mark.store(true, Ordering::Relaxed);
+    let outcome = wait.await;
+    mark.store(false, Ordering::Relaxed);
+    outcome
+}
+
 impl Destination for Http {
     fn send<'a>(&'a self, delivery: &'a Delivery) -> Pin<Box<dyn Future<Output = Result<Receipt, SendError>> + Send + 'a>> {
-        Box::pin(async move { timeout(self.timeout, self.attempt(delivery)).await.unwrap_or(Err(SendError::Timeout(self.timeout))) })
+        Box::pin(async move {
+            let asks = AtomicBool::new(false);
+            match timeout(self.timeout, self.attempt(delivery, &asks)).await {
+                Ok(outcome) => outcome,
+                Err(_) if asks.load(Ordering::Relaxed) => Err(tokens::late(self.timeout)),
+                Err(_) => Err(SendError::Timeout(self.timeout)),
+            }
+        })
     }
 
     fn tidy(&self) {

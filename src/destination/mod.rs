@@ -14,7 +14,9 @@ mod headers;
 mod http;
 mod pool;
 mod tls;
+mod tokens;
 
+pub use auth::{Auth, ClientCredentials};
 pub use guard::{LinkLocal, refused_literal};
 pub use headers::is_reserved;
 
@@ -45,6 +47,8 @@ pub struct Settings {
     pub success: StatusSet,
     /// Secrets of Standard Webhooks: every attempt is signed by each of them. Empty: no signature.
     pub sign: Vec<Secret>,
+    /// What the destination knows the gateway by.
+    pub auth: Option<Auth>,
     /// What the egress guard lets through.
     pub link_local: LinkLocal,
 }
@@ -59,6 +63,7 @@ impl Settings {
             headers: Vec::new(),
             success: StatusSet::success(),
             sign: Vec::new(),
+            auth: None,
             link_local: LinkLocal::default(),
         }
     }
@@ -112,6 +117,9 @@ pub enum SendError {
     /// The TLS handshake failed: expired, wrong host, unknown issuer, …
     #[error("TLS failed: {0}")]
     Tls(Box<str>),
+    /// There was no token to send: the token endpoint failed.
+    #[error("no token: {0}")]
+    Auth(Box<str>),
     /// Reset, closed early, or a malformed answer.
     #[error("the exchange broke: {0}")]
     Protocol(Box<str>),
@@ -127,6 +135,7 @@ impl SendError {
             Self::Refused { .. } => AttemptResult::Refused,
             Self::Connect(_) => AttemptResult::Connect,
             Self::Tls(_) => AttemptResult::Tls,
+            Self::Auth(_) => AttemptResult::Auth,
             Self::Protocol(_) => AttemptResult::Protocol,
         }
     }
@@ -135,7 +144,13 @@ impl SendError {
     pub fn status(&self) -> Option<u16> {
         match self {
             Self::Status { status, .. } => Some(*status),
-            Self::Timeout(_) | Self::Dns { .. } | Self::Refused { .. } | Self::Connect(_) | Self::Tls(_) | Self::Protocol(_) => None,
+            Self::Timeout(_)
+            | Self::Dns { .. }
+            | Self::Refused { .. }
+            | Self::Connect(_)
+            | Self::Tls(_)
+            | Self::Auth(_)
+            | Self::Protocol(_) => None,
         }
     }
 }

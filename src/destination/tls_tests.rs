@@ -107,7 +107,7 @@ async fn a_whole_exchange_goes_over_tls_and_the_connection_is_used_again() {
     for _ in 0..2 {
         let mut request = http::Request::post("/").body(Full::new(Bytes::from_static(b"ping"))).unwrap();
         request.headers_mut().insert("host", http::HeaderValue::from_static("localhost"));
-        let answer = connection.take().unwrap().exchange(request).await.map_err(|broken| broken.error).unwrap();
+        let answer = connection.take().unwrap().exchange(request, 64).await.map_err(|broken| broken.error).unwrap();
         assert_eq!((answer.status.as_u16(), &answer.body[..]), (200, &b"pong"[..]));
         connection = answer.connection;
     }

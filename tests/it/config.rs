@@ -3,8 +3,8 @@
 use hookgate::{
     config::{Code, Config, ConfigError, Loaded, Unset, load},
     deliver::retry::{Jitter, Retry},
-    destination::LinkLocal,
-    domain::{event::Normal, path::Path as Place, quantity::duration},
+    destination::{Auth, ClientCredentials, LinkLocal},
+    domain::{event::Normal, path::Path as Place, quantity::duration, secret::Secret},
     provider::{
         Algorithm, Encoding, Mapping, Scheme, Unsigned,
         hmac::{Form, SignedTime},
@@ -306,12 +306,26 @@ destinations:
   machine: { url: "http://169.254.10.1/hooks", allow_link_local: true }
   name: { url: "https://orders.example.com/", allow_link_local: false }
   signed: { url: "https://orders.example.com/", sign: { scheme: standard-webhooks, secret: ["whsec_${NEW:-bmV3}", whsec_b2xk] } }
+  bearer: { url: "https://orders.example.com/", auth: { bearer: "${ERP_TOKEN}" } }
+  basic: { url: "https://orders.example.com/", auth: { basic: { user: shop, password: "" } } }
+  client:
+    url: https://orders.example.com/
+    auth: { oauth2: { token_url: "https://id.example.com/token", client_id: shop, client_secret: "${ERP_TOKEN}", scope: "a b" } }
   once: { url: "https://orders.example.com/", sign: { scheme: standard-webhooks, secret: whsec_b2xk } }
 "#,
     );
     let of = |name: &str| &config.destinations.iter().find(|found| &*found.name == name).expect(name).settings;
     let reach = ["plain", "machine", "name"].map(|name| of(name).link_local);
     assert_eq!(reach, [LinkLocal::Refused, LinkLocal::Allowed, LinkLocal::Refused]);
+    let basic = Auth::Basic { user: Secret::new("shop"), password: Secret::new("") };
+    let client = ClientCredentials {
+        token_url: http::Uri::from_static("https://id.example.com/token"),
+        client_id: Secret::new("shop"),
+        client_secret: Secret::new("hidden-token"),
+        scope: Some("a b".into()),
+    };
+    let auth = ["plain", "bearer", "basic", "client"].map(|name| of(name).auth.clone());
+    assert_eq!(auth, [None, Some(Auth::Bearer(Secret::new("hidden-token"))), Some(basic), Some(Auth::OAuth2(Box::new(client)))]);
     let secrets = |name: &str| of(name).sign.iter().map(|secret| secret.expose().to_owned()).collect::<Vec<_>>();
     assert_eq!(
         (secrets("plain").len(), secrets("signed"), secrets("once")),

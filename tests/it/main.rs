@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "clippy allows it in tests, but not in what supports them")]
 
 mod admin;
+mod auth;
 mod cli;
 mod config;
 mod crash;

@@ -24,7 +24,7 @@ fn payload(reference: &str, state: &str) -> Value {
     })
 }
 
-fn rules(echo: &Sink, good: &Sink) -> String {
+fn rules(echo: &Sink, good: &Sink, tokens: &Sink) -> String {
     let with_secrets = echo.url("/hooks?key=canary-query");
     format!(
         "sources:\n  ottu: {{ secret: '${{file:key}}', unsigned: quarantine }}\ndestinations:\n\
@@ -33,12 +33,19 @@ fn rules(echo: &Sink, good: &Sink) -> String {
          \x20 refused: {{ url: 'http://127.0.0.1:1/canary-path?canary-query', retry: none }}\n\
          \x20 unknown: {{ url: 'https://nowhere.invalid/canary-path?canary-query', retry: none }}\n\
          \x20 garbled: {{ url: '{}', retry: none }}\n\
-         \x20 good: {{ url: '{}', retry: none }}\n\
-         rules:\n  - {{ name: paid, when: {{ state: paid }}, to: [echo, secretive, refused, unknown, garbled, good] }}\n\
+         \x20 good: {{ url: '{}', retry: none, sign: {{ scheme: standard-webhooks, secret: whsec_canarycanarycanarycanary }} }}\n\
+         \x20 bearer: {{ url: '{echoed}', retry: none, auth: {{ bearer: canary-bearer }} }}\n\
+         \x20 basic: {{ url: '{echoed}', retry: none, auth: {{ basic: {{ user: canary, password: canary-password }} }} }}\n\
+         \x20 token: {{ url: '{echoed}', retry: none, auth: {{ oauth2: {{ token_url: '{given}', client_id: canary, client_secret: canary-secret, scope: canary }} }} }}\n\
+         \x20 tokenless: {{ url: '{echoed}', retry: none, auth: {{ oauth2: {{ token_url: '{refused}', client_id: canary, client_secret: canary-secret }} }} }}\n\
+         rules:\n  - {{ name: paid, when: {{ state: paid }}, to: [echo, secretive, refused, unknown, garbled, good, bearer, basic, token, tokenless] }}\n\
          \x20 - {{ name: a secret address, when: {{ customer_email: 'x@canary.example' }}, to: good }}\n",
         echo.url("/hooks"),
         echo.url("/garbled"),
         good.url("/"),
+        echoed = echo.url("/hooks"),
+        given = tokens.url("/canary-given?canary"),
+        refused = tokens.url("/canary-refused?canary"),
     )
 }
 
@@ -52,6 +59,14 @@ fn echo() -> Sink {
     })
 }
 
+/// A token endpoint that gives a token, or refuses it with more words than it should.
+fn token_endpoint() -> Sink {
+    Sink::scripted(|_, request| match request.path.starts_with("/canary-given") {
+        true => Reply::with_body(200, r#"{"access_token":"canary-token","expires_in":60}"#),
+        false => Reply::with_body(400, r#"{"error":"canary","error_description":"canary-secret is no secret"}"#),
+    })
+}
+
 async fn run(gateway: &Gateway, arguments: &[&str]) -> String {
     let mut command = hookgate();
     command.args(arguments).args(["--admin", &format!("http://{}", gateway.admin)]).env("HOOKGATE_ADMIN_TOKEN", gateway.home.token());
@@ -62,7 +77,8 @@ async fn run(gateway: &Gateway, arguments: &[&str]) -> String {
 #[tokio::test]
 async fn a_secret_or_personal_string_that_goes_through_every_path_is_seen_nowhere() {
     let (echo, good) = (echo(), Sink::always(Reply::with_body(200, "canary")));
-    let home = Home::new(&rules(&echo, &good));
+    let tokens = token_endpoint();
+    let home = Home::new(&rules(&echo, &good, &tokens));
     let key = home.rules_file().with_file_name("key");
     fs::write(&key, KEY).expect("the key is written");
     let gateway = Gateway::start_in(home).await;
@@ -105,7 +121,7 @@ async fn a_secret_or_personal_string_that_goes_through_every_path_is_seen_nowher
     };
     let event = until("every attempt", is_done).await;
     let results: Vec<_> = event["attempts"].as_array().expect("a list").iter().map(|attempt| attempt["result"].clone()).collect();
-    for result in ["4xx", "5xx", "connect", "dns", "protocol", "2xx"] {
+    for result in ["4xx", "5xx", "connect", "dns", "protocol", "auth", "2xx"] {
         assert!(results.contains(&json!(result)), "{result} in {event}");
     }
 
@@ -132,7 +148,10 @@ async fn a_secret_or_personal_string_that_goes_through_every_path_is_seen_nowher
     // A file with mistakes: what it says under keys that hide something is masked, in every form.
     let broken = format!(
         "sources: {{ ottu: {{ secret: ['canary-key', 'canary-key'] }} }}\n\
-         destinations: {{ a: {{ url: 'http://canary:canary@x.internal/?canary#canary' }}, b: {{ url: 'http://b', headers: {{ x: 'canary ' , 'y y': canary }} }} }}\n\
+         destinations: {{ a: {{ url: 'http://canary:canary@x.internal/?canary#canary' }}, b: {{ url: 'http://b', headers: {{ x: 'canary ' , 'y y': canary }} }},\n\
+         \x20 c: {{ url: 'http://c', auth: {{ canary }}, sign: canary, headers: {{ authorization: canary }} }},\n\
+         \x20 d: {{ url: 'http://d', auth: {{ bearer: 'canary canary', basic: canary }}, sign: {{ canary, secret: [canary, canary] }} }},\n\
+         \x20 e: {{ url: 'http://e', auth: {{ oauth2: {{ token_url: 'canary://canary', client_id: \"canary\\n\", client_secret: \"\\tcanary\", scope: 'canary  canary', canary }} }} }} }}\n\
          rules: [ {{ name: a, to: nowhere }} ]\n{}",
         "defaults: { retry: { initial_interval: soon } }\n"
     );

@@ -10,6 +10,10 @@ use super::{
     pairs,
 };
 
+mod auth;
+
+pub use auth::Auth;
+
 /// `defaults`.
 #[derive(Default)]
 pub struct Defaults<'t> {
@@ -30,6 +34,7 @@ pub struct Destination<'t> {
     pub concurrency: Option<Scalar<'t>>,
     pub headers: Vec<(Scalar<'t>, Scalar<'t>)>,
     pub sign: Option<Sign<'t>>,
+    pub auth: Option<Auth<'t>>,
     pub allow_link_local: Option<Scalar<'t>>,
     pub paused: Option<Scalar<'t>>,
 }
@@ -56,6 +61,7 @@ impl<'t> Destination<'t> {
             concurrency: None,
             headers: Vec::new(),
             sign: None,
+            auth: None,
             allow_link_local: None,
             paused: None,
         }
@@ -110,6 +116,7 @@ pub(super) fn destination<'t>(name: Scalar<'t>, of: &str, node: &'t Node, proble
         concurrency: fields.scalar("concurrency", problems),
         headers: pairs(&fields, "headers", "the header", problems),
         sign: sign(&fields, problems),
+        auth: auth::auth(&fields, problems),
         allow_link_local: fields.scalar("allow_link_local", problems),
         paused: fields.scalar("paused", problems),
     })
