@@ -83,6 +83,7 @@ async fn attempts(listener: &TcpListener, manner: Manner, answer: &[u8]) {
         success: StatusSet::success(),
         sign: Vec::new(),
         auth: None,
+        tls: None,
         link_local: destination::LinkLocal::Refused,
     };
     let destination = destination::build(&Name::unchecked("orders"), settings);

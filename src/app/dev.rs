@@ -92,8 +92,9 @@ impl Dev {
 /// Sends every destination's deliveries to its place under `/dev/sink`.
 pub fn replace_destinations(config: &mut Config, admin: SocketAddr) {
     for destination in &mut config.destinations {
-        // Nobody is asked for a token that the sink does not look at.
+        // The sink wants neither a token nor a certificate.
         destination.settings.auth = None;
+        destination.settings.tls = None;
         let url = format!("http://{admin}/dev/sink/{}", destination.name);
         destination.settings.url = url.parse::<Uri>().expect("an address and a name make a url");
     }

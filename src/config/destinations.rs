@@ -2,14 +2,14 @@
 
 use super::{
     Destination, auth, diagnostics::Code, interpolate::Value, keys::not_yet, problem::Problem, raw, retry::retry, sign::sign,
-    sources::name, text::quote, tree::Scalar, url, values::Checks,
+    sources::name, text::quote, tls, tree::Scalar, url, values::Checks,
 };
 use crate::{
     deliver::{Policy, retry::Retry},
-    destination::{LinkLocal, Settings},
+    destination::{Auth, LinkLocal, Settings},
     domain::{secret::Secret, status_set::StatusSet},
 };
-use http::{HeaderName, HeaderValue, Method};
+use http::{HeaderName, HeaderValue, Method, Uri};
 use std::{collections::HashSet, time::Duration};
 
 const SHORTEST: Duration = Duration::from_millis(1);
@@ -53,6 +53,11 @@ fn destination(raw: &raw::Destination<'_>, defaults: &Defaults, checks: &mut Che
     let link_local = link_local(raw, &of, checks);
     let url = checks.setting(raw.url).map_or_else(url::nowhere, |value| url::url(&value, "url", &of, link_local, checks));
     let auth = raw.auth.as_ref().and_then(|raw| auth::auth(raw, &of, link_local, checks));
+    let tls = raw.tls.as_ref().and_then(|raw| tls::client_tls(raw, checks));
+    if let Some(raw) = raw.tls.as_ref().filter(|_| !speaks_tls(&url, auth.as_ref())) {
+        let message = format!("`tls` of {of} has nothing to do, since its `url` is plain http");
+        checks.problems.push(Problem::error(Code::InvalidValue, raw.at, message).help("write `https://`, or leave `tls` out"));
+    }
     let methods = [("POST", Method::POST), ("PUT", Method::PUT), ("PATCH", Method::PATCH)];
     let method = checks.setting(raw.method).and_then(|value| checks.word(&value, &format!("`method` of {of}"), &methods));
     let time = checks.setting(raw.timeout).and_then(|value| timeout(&value, &of, checks));
@@ -68,6 +73,7 @@ fn destination(raw: &raw::Destination<'_>, defaults: &Defaults, checks: &mut Che
             success: success(raw, &of, checks),
             sign: raw.sign.as_ref().map(|raw| sign(raw, &of, checks)).unwrap_or_default(),
             auth,
+            tls,
             link_local,
         },
         policy: Policy {
@@ -77,6 +83,13 @@ fn destination(raw: &raw::Destination<'_>, defaults: &Defaults, checks: &mut Che
             paused: paused.unwrap_or(false),
         },
     }
+}
+
+/// Whether any of its connections is one of TLS. Of a url that is wrong or unset nothing is known.
+fn speaks_tls(url: &Uri, auth: Option<&Auth>) -> bool {
+    let is_https = |url: &Uri| url.scheme_str() == Some("https");
+    let fetches = matches!(auth, Some(Auth::OAuth2(client)) if is_https(&client.token_url));
+    is_https(url) || fetches || *url == url::nowhere()
 }
 
 fn link_local(raw: &raw::Destination<'_>, of: &str, checks: &mut Checks<'_>) -> LinkLocal {

@@ -48,6 +48,7 @@ pub const DESTINATION: Keys = Keys {
         "concurrency",
         "sign",
         "auth",
+        "tls",
         "headers",
         "allow_link_local",
         "paused",
@@ -62,13 +63,15 @@ pub const AUTH: Keys = Keys { known: &["bearer", "basic", "oauth2"], later: &[] 
 pub const BASIC: Keys = Keys { known: &["user", "password"], later: &[] };
 /// `oauth2` of `auth`.
 pub const OAUTH2: Keys = Keys { known: &["token_url", "client_id", "client_secret", "scope"], later: &[] };
+/// `tls` of a destination.
+pub const CLIENT_TLS: Keys = Keys { known: &["ca", "cert", "key"], later: &[] };
 /// `retry`, where it is no preset.
 pub const RETRY: Keys =
     Keys { known: &["initial_interval", "multiplier", "max_interval", "jitter", "max_attempts", "max_elapsed"], later: &[] };
 /// One of `rules`.
 pub const RULE: Keys = Keys { known: &["name", "when", "to", "stop", "drop", "tap", "respond"], later: &["allow"] };
 
-const LATER_OF_DESTINATIONS: &[&str] = &["rate_limit", "order_by", "order_wait", "breaker", "tls", "body", "remove"];
+const LATER_OF_DESTINATIONS: &[&str] = &["rate_limit", "order_by", "order_wait", "breaker", "body", "remove"];
 
 /// Parts of a destination whose values are secrets.
 const SECRET_PARTS: [&str; 4] = ["`sign`", "`auth`", "`basic`", "`oauth2`"];

@@ -1,6 +1,6 @@
 //! The way to a destination's host: look up, check, connect to what was checked, shake hands. Every failure gets its right name.
 
-use super::{SendError, connection::Io, guard::LinkLocal, tls::Tls};
+use super::{SendError, Settings, connection::Io, guard::LinkLocal, tls::Tls};
 use crate::domain::clock::{Clock, Instant};
 use http::Uri;
 use std::{io, net::SocketAddr, time::Duration};
@@ -24,25 +24,19 @@ pub(super) struct Dialer {
 }
 
 impl Dialer {
-    /// For the host of an absolute url; `None` where it has none.
-    pub(super) fn new(url: &Uri, link_local: LinkLocal, attempt_limit: Duration, clock: Clock) -> Option<Self> {
+    /// For the host of an absolute url, the destination's own or another that its attempts need; `None` where it has none.
+    pub(super) fn new(url: &Uri, settings: &Settings, clock: Clock) -> Option<Self> {
         let secure = url.scheme_str() == Some("https");
         let host = url.host()?.trim_start_matches('[').trim_end_matches(']');
         Some(Self {
             host: host.into(),
             port: url.port_u16().unwrap_or(if secure { 443 } else { 80 }),
-            tls: secure.then(|| Tls::new(host)),
-            link_local,
-            limit: CONNECT_LIMIT.min(attempt_limit),
+            tls: secure.then(|| Tls::new(host, settings.tls.clone())),
+            link_local: settings.link_local,
+            limit: CONNECT_LIMIT.min(settings.timeout),
             clock,
             addresses: Mutex::new(None),
         })
-    }
-
-    /// With its own idea of whom to trust.
-    #[cfg(test)]
-    pub(super) fn with_tls(self, tls: Tls) -> Self {
-        Self { tls: Some(tls), ..self }
     }
 
     /// A stream that is ready for a request.
@@ -55,7 +49,7 @@ impl Dialer {
         let addresses = self.addresses().await?;
         let stream = self.connect(&self.checked(addresses)?, start).await?;
         match &self.tls {
-            Some(tls) => Ok(Box::new(tls.handshake(stream).await?)),
+            Some(tls) => Ok(Box::new(tls.handshake(stream, &self.clock).await?)),
             None => Ok(Box::new(stream)),
         }
     }
@@ -137,9 +131,9 @@ mod tests {
 
     fn dialer(found: &[&str], port: u16, link_local: LinkLocal) -> Dialer {
         let clock = Clock::system();
-        let url = format!("http://orders.internal:{port}/").parse().unwrap();
+        let settings = Settings { link_local, ..Settings::to(format!("http://orders.internal:{port}/").parse().unwrap()) };
         let known = found.iter().map(|address| SocketAddr::new(address.parse().unwrap(), port)).collect();
-        let dialer = Dialer::new(&url, link_local, Duration::from_secs(5), clock.clone()).unwrap();
+        let dialer = Dialer::new(&settings.url, &settings, clock.clone()).unwrap();
         Dialer { addresses: Mutex::new(Some((clock.instant() + KNOWN, known))), ..dialer }
     }
 

@@ -55,7 +55,7 @@ impl Http {
         let headers = Headers::new(settings)
             .map_err(|refused| SendError::Protocol(format!("the value set for header {} cannot be sent", refused.0).into()))?;
         let dialer = |url: &Uri| {
-            let dialer = Dialer::new(url, settings.link_local, settings.timeout, clock.clone());
+            let dialer = Dialer::new(url, settings, clock.clone());
             dialer.ok_or_else(|| SendError::Connect("the url names no host".into()))
         };
         let tokens = match &settings.auth {

@@ -6,6 +6,7 @@ use ::http::{HeaderName, Method, Uri};
 use std::{future::Future, net::IpAddr, pin::Pin, sync::Arc, time::Duration};
 
 mod auth;
+pub mod certificates;
 mod connection;
 mod dial;
 mod failure;
@@ -17,6 +18,7 @@ mod tls;
 mod tokens;
 
 pub use auth::{Auth, ClientCredentials};
+pub use certificates::Certificates;
 pub use guard::{LinkLocal, refused_literal};
 pub use headers::is_reserved;
 
@@ -49,6 +51,8 @@ pub struct Settings {
     pub sign: Vec<Secret>,
     /// What the destination knows the gateway by.
     pub auth: Option<Auth>,
+    /// Authorities and a client certificate of its own; else the system's authorities, and no certificate.
+    pub tls: Option<Certificates>,
     /// What the egress guard lets through.
     pub link_local: LinkLocal,
 }
@@ -64,6 +68,7 @@ impl Settings {
             success: StatusSet::success(),
             sign: Vec::new(),
             auth: None,
+            tls: None,
             link_local: LinkLocal::default(),
         }
     }

@@ -1,6 +1,9 @@
 //! Handshakes with good and bad certificates. The authority and the certificates in `tests/data/tls` serve this test alone.
 
-use super::*;
+use super::{
+    super::certificates::{Content, Files},
+    *,
+};
 use tokio::net::TcpListener;
 use tokio_rustls::{
     TlsAcceptor,
@@ -12,14 +15,22 @@ use tokio_rustls::{
 
 const AUTHORITY: &str = include_str!("../../tests/data/tls/ca.pem");
 const KEY: &str = include_str!("../../tests/data/tls/server.key");
+const OTHER_AUTHORITY: &str = include_str!("../../tests/data/tls/client-ca.pem");
+const NOT_YET: &str = include_str!("../../tests/data/tls/future.pem");
 const GOOD: &str = include_str!("../../tests/data/tls/good.pem");
 const EXPIRED: &str = include_str!("../../tests/data/tls/expired.pem");
 const OTHER_HOST: &str = include_str!("../../tests/data/tls/otherhost.pem");
 
-fn authority() -> RootCertStore {
-    let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_slice(AUTHORITY.as_bytes()).unwrap()).unwrap();
-    roots
+/// Trusting that authority alone.
+fn trusting(host: &str, authority: &str) -> Tls {
+    Tls::new(host, Some(own(authority)))
+}
+
+fn own(authority: &str) -> Certificates {
+    let files = Files { ca: Some("ca.pem".into()), client: None };
+    let content = Content { ca: Some(authority.as_bytes().to_vec()), client: None };
+    // The file cannot be read again, so what is in force stays.
+    Certificates::new(files, |_| Err(io::ErrorKind::NotFound.into()), &content).unwrap()
 }
 
 /// What comes of a handshake with a server that shows this certificate.
@@ -35,7 +46,7 @@ async fn handshake(certificate: &str, tls: Tls) -> Result<TlsStream<TcpStream>, 
         let (stream, _) = listener.accept().await.unwrap();
         TlsAcceptor::from(Arc::new(config)).accept(stream).await.map(drop)
     });
-    let outcome = tls.handshake(TcpStream::connect(address).await.unwrap()).await;
+    let outcome = tls.handshake(TcpStream::connect(address).await.unwrap(), &Clock::system()).await;
     let accepted = server.await.unwrap();
     assert_eq!(accepted.is_ok(), outcome.is_ok(), "both sides agree");
     outcome
@@ -43,17 +54,22 @@ async fn handshake(certificate: &str, tls: Tls) -> Result<TlsStream<TcpStream>, 
 
 #[tokio::test]
 async fn a_good_certificate_gives_a_stream_that_speaks_http_1() {
-    let stream = handshake(GOOD, Tls::trusting("localhost", authority())).await.unwrap();
+    let stream = handshake(GOOD, trusting("localhost", AUTHORITY)).await.unwrap();
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
-    assert!(handshake(GOOD, Tls::trusting("127.0.0.1", authority())).await.is_ok());
+    assert!(handshake(GOOD, trusting("127.0.0.1", AUTHORITY)).await.is_ok());
 }
 
 #[tokio::test]
 async fn a_bad_certificate_is_refused_with_its_cause() {
     for (certificate, tls, cause) in [
-        (EXPIRED, Tls::trusting("localhost", authority()), "the certificate has expired"),
-        (OTHER_HOST, Tls::trusting("localhost", authority()), "the certificate is for another host"),
-        (GOOD, Tls::trusting("localhost", RootCertStore::empty()), "the certificate's issuer is not known here"),
+        (EXPIRED, trusting("localhost", AUTHORITY), "the certificate has expired"),
+        (OTHER_HOST, trusting("localhost", AUTHORITY), "the certificate is for another host"),
+        (
+            GOOD,
+            trusting("localhost", OTHER_AUTHORITY),
+            "the certificate's issuer is not known here; where it is your own, name it in `tls: { ca: … }`",
+        ),
+        (NOT_YET, trusting("localhost", OTHER_AUTHORITY), "the certificate is not valid yet"),
     ] {
         let refused = handshake(certificate, tls).await.unwrap_err();
         assert_eq!(refused, SendError::Tls(cause.into()));
@@ -71,15 +87,14 @@ async fn a_destination_that_hangs_up_is_named() {
         let mut hello = [0; 4096];
         stream.read(&mut hello).await.unwrap()
     });
-    let refused = Tls::trusting("localhost", authority()).handshake(stream).await.unwrap_err();
+    let refused = trusting("localhost", AUTHORITY).handshake(stream, &Clock::system()).await.unwrap_err();
     assert_eq!(refused, SendError::Tls("closed during the handshake".into()));
     assert!(server.await.unwrap() > 0);
 }
 
 #[tokio::test]
 async fn a_whole_exchange_goes_over_tls_and_the_connection_is_used_again() {
-    use super::super::{connection::Connection, dial::Dialer, guard::LinkLocal};
-    use crate::domain::clock::Clock;
+    use super::super::{Settings, connection::Connection, dial::Dialer};
     use bytes::Bytes;
     use http_body_util::Full;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -101,8 +116,8 @@ async fn a_whole_exchange_goes_over_tls_and_the_connection_is_used_again() {
             stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\npong").await.unwrap();
         }
     });
-    let limit = std::time::Duration::from_secs(5);
-    let dialer = Dialer::new(&url, LinkLocal::Refused, limit, Clock::system()).unwrap().with_tls(Tls::trusting("localhost", authority()));
+    let settings = Settings { tls: Some(own(AUTHORITY)), ..Settings::to(url) };
+    let dialer = Dialer::new(&settings.url, &settings, Clock::system()).unwrap();
     let mut connection = Some(Connection::new(dialer.dial().await.unwrap()).await.unwrap());
     for _ in 0..2 {
         let mut request = http::Request::post("/").body(Full::new(Bytes::from_static(b"ping"))).unwrap();

@@ -1,7 +1,7 @@
 //! What is made of a token endpoint's answers, and which token is used while it fails.
 
 use super::*;
-use crate::{destination::guard::LinkLocal, domain::secret::Secret};
+use crate::{destination::Settings, domain::secret::Secret};
 use http::StatusCode;
 
 fn answer(status: u16, body: &str) -> Answer {
@@ -57,7 +57,7 @@ fn away() -> Tokens {
         scope: None,
     };
     let (limit, clock) = (Duration::from_secs(5), Clock::system());
-    let dialer = Dialer::new(&client.token_url, LinkLocal::Refused, limit, clock.clone()).unwrap();
+    let dialer = Dialer::new(&client.token_url, &Settings::to(client.token_url.clone()), clock.clone()).unwrap();
     Tokens::new(Name::unchecked("orders"), &client, dialer, limit, clock).unwrap()
 }
 

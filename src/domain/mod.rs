@@ -10,6 +10,7 @@ pub mod id;
 pub mod json;
 pub mod name;
 pub mod path;
+pub mod pem;
 pub mod plan;
 pub mod problem;
 pub mod quantity;

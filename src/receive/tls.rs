@@ -1,7 +1,10 @@
 //! TLS on the public listener, HTTP/1.1 only: its certificate and key, and how they are taken anew when their files change.
 //! Reading files is not done here, but by whoever made this.
 
-use crate::tasks;
+use crate::{
+    domain::pem::{Pem, PemError},
+    tasks,
+};
 use sha2::{Digest, Sha256};
 use std::{
     fmt, io,
@@ -15,14 +18,7 @@ use tokio::{
 };
 use tokio_rustls::{
     Accept, TlsAcceptor,
-    rustls::{
-        Error, InconsistentKeys, ServerConfig,
-        crypto::ring,
-        pki_types::{
-            CertificateDer, PrivateKeyDer,
-            pem::{self, PemObject},
-        },
-    },
+    rustls::{ServerConfig, crypto::ring, sign::SingleCertAndKey},
 };
 
 /// Where the certificate and its key are: PEM files.
@@ -34,53 +30,8 @@ pub struct Files {
     pub key: PathBuf,
 }
 
-/// What is in the files. Not to be shown: one of them is a key.
-pub struct Pem {
-    /// Of the certificate's file.
-    pub cert: Vec<u8>,
-    /// Of the key's file.
-    pub key: Vec<u8>,
-}
-
 /// Reads the files.
 pub type Read = fn(&Files) -> io::Result<Pem>;
-
-/// Why a certificate and a key cannot be served.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum TlsError {
-    /// The certificate's file has none.
-    #[error(
-        "there is no certificate in it; PEM is wanted: `-----BEGIN CERTIFICATE-----`, first its own and then those that lead to an authority"
-    )]
-    NoCertificate,
-    /// It has something that is none.
-    #[error("the certificate in it cannot be read")]
-    BadCertificate,
-    /// The key's file has none.
-    #[error("there is no private key in it; PEM is wanted: `-----BEGIN PRIVATE KEY-----`")]
-    NoKey,
-    /// It has one that only a password opens.
-    #[error("the private key in it is encrypted; store it without a password: `openssl pkey -in encrypted.key -out plain.key`")]
-    EncryptedKey,
-    /// It has something that is none.
-    #[error(
-        "the private key in it cannot be read or is of a kind that is not known; RSA of 2048 bits and more, ECDSA on P-256 or P-384 and Ed25519 are"
-    )]
-    BadKey,
-    /// It is the key of another certificate.
-    #[error("the private key in it is not that of the certificate; give the two files that were issued together")]
-    Mismatch,
-}
-
-impl TlsError {
-    /// Whether it is the certificate's file that is wrong.
-    pub fn is_of_certificate(&self) -> bool {
-        match self {
-            Self::NoCertificate | Self::BadCertificate => true,
-            Self::NoKey | Self::EncryptedKey | Self::BadKey | Self::Mismatch => false,
-        }
-    }
-}
 
 /// TLS with the files' latest good content. Clones share it.
 #[derive(Clone)]
@@ -99,7 +50,7 @@ impl Tls {
     ///
     /// # Errors
     /// Why it cannot be served.
-    pub fn new(files: Files, read: Read, pem: &Pem) -> Result<Self, TlsError> {
+    pub fn new(files: Files, read: Read, pem: &Pem) -> Result<Self, PemError> {
         let in_force = Arc::new(RwLock::new(Arc::new(config(pem)?)));
         Ok(Self { files, read, mark: mark(&Ok(pem)), in_force })
     }
@@ -164,31 +115,13 @@ fn mark(found: &Result<&Pem, &io::Error>) -> Mark {
     digest.finalize().into()
 }
 
-fn config(pem: &Pem) -> Result<ServerConfig, TlsError> {
-    let chain: Vec<_> = CertificateDer::pem_slice_iter(&pem.cert).collect::<Result<_, _>>().map_err(|_| TlsError::BadCertificate)?;
-    if chain.is_empty() {
-        return Err(TlsError::NoCertificate);
-    }
-    let key = PrivateKeyDer::from_pem_slice(&pem.key).map_err(|error| match error {
-        pem::Error::NoItemsFound if is_encrypted(&pem.key) => TlsError::EncryptedKey,
-        pem::Error::NoItemsFound => TlsError::NoKey,
-        _ => TlsError::BadKey,
-    })?;
+fn config(pem: &Pem) -> Result<ServerConfig, PemError> {
+    let identity = pem.identity()?;
     let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider())).with_safe_default_protocol_versions();
     let builder = builder.expect("ring has suites for the default versions of TLS");
-    let made = builder.with_no_client_auth().with_single_cert(chain, key);
-    let mut config = made.map_err(|error| match error {
-        Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => TlsError::Mismatch,
-        Error::InvalidCertificate(_) => TlsError::BadCertificate,
-        _ => TlsError::BadKey,
-    })?;
+    let mut config = builder.with_no_client_auth().with_cert_resolver(Arc::new(SingleCertAndKey::from(identity)));
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
-}
-
-fn is_encrypted(key: &[u8]) -> bool {
-    const WORD: &[u8] = b"ENCRYPTED";
-    key.windows(WORD.len()).any(|window| window == WORD)
 }
 
 #[cfg(test)]
@@ -198,27 +131,6 @@ mod tests {
 
     const CERT: &[u8] = include_bytes!("../../tests/data/tls/localhost.pem");
     const KEY: &[u8] = include_bytes!("../../tests/data/tls/localhost.key");
-    const OTHER_KEY: &[u8] = include_bytes!("../../tests/data/tls/server.key");
-
-    #[test]
-    fn what_cannot_be_served_is_named_by_its_cause() {
-        let broken = [&CERT[..100], b"!\n-----END CERTIFICATE-----\n"].concat();
-        let no_der = b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
-        let encrypted = b"-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
-        for (cert, key, wanted) in [
-            (CERT, KEY, None),
-            (b"", KEY, Some(TlsError::NoCertificate)),
-            (KEY, KEY, Some(TlsError::NoCertificate)),
-            (&broken, KEY, Some(TlsError::BadCertificate)),
-            (CERT, CERT, Some(TlsError::NoKey)),
-            (CERT, encrypted, Some(TlsError::EncryptedKey)),
-            (CERT, no_der, Some(TlsError::BadKey)),
-            (CERT, OTHER_KEY, Some(TlsError::Mismatch)),
-        ] {
-            let pem = Pem { cert: cert.to_vec(), key: key.to_vec() };
-            assert_eq!(config(&pem).err(), wanted, "{}", String::from_utf8_lossy(cert));
-        }
-    }
 
     #[tokio::test(start_paused = true)]
     async fn a_change_is_taken_when_two_looks_in_a_row_agree() {

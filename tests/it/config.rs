@@ -311,6 +311,8 @@ destinations:
   client:
     url: https://orders.example.com/
     auth: { oauth2: { token_url: "https://id.example.com/token", client_id: shop, client_secret: "${ERP_TOKEN}", scope: "a b" } }
+  trusting: { url: "https://orders.example.com/", tls: { ca: cert.pem } }
+  mutual: { url: "https://orders.example.com/", tls: { cert: "${CERT:-cert}.pem", key: "${file:from-file.key}" } }
   once: { url: "https://orders.example.com/", sign: { scheme: standard-webhooks, secret: whsec_b2xk } }
 "#,
     );
@@ -326,6 +328,10 @@ destinations:
     };
     let auth = ["plain", "bearer", "basic", "client"].map(|name| of(name).auth.clone());
     assert_eq!(auth, [None, Some(Auth::Bearer(Secret::new("hidden-token"))), Some(basic), Some(Auth::OAuth2(Box::new(client)))]);
+    let files = |name: &str| of(name).tls.as_ref().map(|tls| format!("{tls:?}")).unwrap_or_default();
+    assert_eq!(files("plain"), "");
+    assert!(files("trusting").contains("/cert.pem\"") && files("trusting").contains("client: None"), "{}", files("trusting"));
+    assert!(files("mutual").contains("ca: None") && files("mutual").contains("/from-file.key\""), "{}", files("mutual"));
     let secrets = |name: &str| of(name).sign.iter().map(|secret| secret.expose().to_owned()).collect::<Vec<_>>();
     assert_eq!(
         (secrets("plain").len(), secrets("signed"), secrets("once")),

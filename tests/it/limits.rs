@@ -6,13 +6,13 @@ use crate::support::{
     until::{until, until_eq},
 };
 use hookgate::{
-    domain::{clock::Clock, delivery::Lease, name::Name, secret::Secret},
+    domain::{clock::Clock, delivery::Lease, name::Name, pem::Pem, secret::Secret},
     metrics::{Labels, Metrics},
     provider::{self, Scheme, Unsigned},
     receive::{
         Dispatch, FrontDoor, Network, SourceSettings, TrustedProxies,
         server::{self, Limits, Settings, Stage},
-        tls::{Files, Pem, Tls},
+        tls::{Files, Tls},
     },
     route::Rules,
     store::{self, Store},

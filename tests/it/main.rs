@@ -5,6 +5,7 @@
 mod admin;
 mod auth;
 mod cli;
+mod client_tls;
 mod config;
 mod crash;
 mod crowds;

@@ -4,7 +4,7 @@ use super::{
     super::{
         diagnostics::Code,
         keys::{self, Fields, Scalars, single},
-        problem::Problems,
+        problem::{Problem, Problems},
         tree::{Kind, Node, Scalar, Span},
     },
     pairs,
@@ -35,6 +35,7 @@ pub struct Destination<'t> {
     pub headers: Vec<(Scalar<'t>, Scalar<'t>)>,
     pub sign: Option<Sign<'t>>,
     pub auth: Option<Auth<'t>>,
+    pub tls: Option<ClientTls<'t>>,
     pub allow_link_local: Option<Scalar<'t>>,
     pub paused: Option<Scalar<'t>>,
 }
@@ -45,6 +46,15 @@ pub struct Sign<'t> {
     pub at: Span,
     pub scheme: Option<Scalar<'t>>,
     pub secret: Option<Scalars<'t>>,
+}
+
+/// `tls` of a destination.
+pub struct ClientTls<'t> {
+    /// Where the key is.
+    pub at: Span,
+    pub ca: Option<Scalar<'t>>,
+    pub cert: Option<Scalar<'t>>,
+    pub key: Option<Scalar<'t>>,
 }
 
 impl<'t> Destination<'t> {
@@ -62,6 +72,7 @@ impl<'t> Destination<'t> {
             headers: Vec::new(),
             sign: None,
             auth: None,
+            tls: None,
             allow_link_local: None,
             paused: None,
         }
@@ -117,6 +128,7 @@ pub(super) fn destination<'t>(name: Scalar<'t>, of: &str, node: &'t Node, proble
         headers: pairs(&fields, "headers", "the header", problems),
         sign: sign(&fields, problems),
         auth: auth::auth(&fields, problems),
+        tls: tls(&fields, problems),
         allow_link_local: fields.scalar("allow_link_local", problems),
         paused: fields.scalar("paused", problems),
     })
@@ -137,6 +149,21 @@ fn retry<'t>(fields: &Fields<'t>, problems: &mut Problems) -> Option<Retry<'t>> 
         max_attempts: fields.scalar("max_attempts", problems),
         max_elapsed: fields.scalar("max_elapsed", problems),
     })))
+}
+
+fn tls<'t>(destination: &Fields<'t>, problems: &mut Problems) -> Option<ClientTls<'t>> {
+    let entry = destination.entry("tls")?;
+    let at = entry.key.span;
+    let fields = Fields::read(format!("`tls` of {}", destination.of), at, &entry.value, &keys::CLIENT_TLS, problems)?;
+    let is_there = |key: &str| fields.entry(key).is_some();
+    if is_there("cert") || is_there("key") {
+        fields.require("cert", problems);
+        fields.require("key", problems);
+    } else if !is_there("ca") {
+        let found = Problem::error(Code::MissingKey, at, format!("{} says nothing", fields.of));
+        problems.push(found.help("give it `ca`, or `cert` and `key`, or both"));
+    }
+    Some(ClientTls { at, ca: fields.scalar("ca", problems), cert: fields.scalar("cert", problems), key: fields.scalar("key", problems) })
 }
 
 fn sign<'t>(destination: &Fields<'t>, problems: &mut Problems) -> Option<Sign<'t>> {

@@ -15,12 +15,13 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     runtime,
     sync::{Notify, oneshot, watch},
     time::{sleep, timeout},
 };
+use tokio_rustls::{TlsAcceptor, rustls::ServerConfig, server::TlsStream};
 
 /// Longer than any story takes.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -38,6 +39,8 @@ pub struct Request {
     pub at: Instant,
     /// Which connection it came on: 0, 1, …
     pub connection: usize,
+    /// The certificate that the client showed, in DER.
+    pub certificate: Option<Vec<u8>>,
 }
 
 impl Request {
@@ -101,15 +104,42 @@ impl Reply {
 
 type Script = dyn Fn(usize, &Request) -> Reply + Send + Sync;
 
+/// What requests come over.
+trait Wire: AsyncRead + AsyncWrite + Send + Sync + Unpin {
+    fn socket(&self) -> &TcpStream;
+
+    fn certificate(&self) -> Option<Vec<u8>> {
+        None
+    }
+}
+
+impl Wire for TcpStream {
+    fn socket(&self) -> &TcpStream {
+        self
+    }
+}
+
+impl Wire for TlsStream<TcpStream> {
+    fn socket(&self) -> &TcpStream {
+        self.get_ref().0
+    }
+
+    fn certificate(&self) -> Option<Vec<u8>> {
+        self.get_ref().1.peer_certificates().and_then(|chain| chain.first()).map(|certificate| certificate.to_vec())
+    }
+}
+
 /// A running sink; it ends when it is dropped.
 pub struct Sink {
     address: SocketAddr,
+    scheme: &'static str,
     shared: Arc<Shared>,
     _stop: oneshot::Sender<()>,
 }
 
 struct Shared {
     script: Box<Script>,
+    tls: Option<TlsAcceptor>,
     requests: Mutex<Vec<Request>>,
     changed: Notify,
     connections: AtomicUsize,
@@ -121,8 +151,19 @@ struct Shared {
 impl Sink {
     /// Answers by a script: the request's number (0, 1, …) and the request decide.
     pub fn scripted(script: impl Fn(usize, &Request) -> Reply + Send + Sync + 'static) -> Self {
+        Self::start(Box::new(script), None)
+    }
+
+    /// The same over TLS.
+    pub fn over_tls(config: ServerConfig, script: impl Fn(usize, &Request) -> Reply + Send + Sync + 'static) -> Self {
+        Self::start(Box::new(script), Some(TlsAcceptor::from(Arc::new(config))))
+    }
+
+    fn start(script: Box<Script>, tls: Option<TlsAcceptor>) -> Self {
+        let scheme = if tls.is_some() { "https" } else { "http" };
         let shared = Arc::new(Shared {
-            script: Box::new(script),
+            script,
+            tls,
             requests: Mutex::default(),
             changed: Notify::new(),
             connections: AtomicUsize::new(0),
@@ -145,7 +186,7 @@ impl Sink {
             });
         };
         drop(tasks::thread("sink", run).unwrap());
-        Self { address, shared, _stop }
+        Self { address, scheme, shared, _stop }
     }
 
     /// Always the same answer.
@@ -159,9 +200,9 @@ impl Sink {
         Self::scripted(move |number, _| replies[number.min(replies.len() - 1)].clone())
     }
 
-    /// `http://127.0.0.1:port` and the path.
+    /// `http://127.0.0.1:port`, or `https`, and the path.
     pub fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address)
+        format!("{}://{}{path}", self.scheme, self.address)
     }
 
     pub fn port(&self) -> u16 {
@@ -229,17 +270,24 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
         shared.open.fetch_add(1, Ordering::SeqCst);
         tasks::spawn(async move {
             // A peer that goes away in the middle is what many a story is about.
-            let _ = serve(stream, number, &shared).await;
+            let _ = meet(stream, number, &shared).await;
             shared.open.fetch_sub(1, Ordering::SeqCst);
             shared.changed.notify_waiters();
         });
     }
 }
 
-async fn serve(mut stream: TcpStream, connection: usize, shared: &Shared) -> io::Result<()> {
+async fn meet(stream: TcpStream, connection: usize, shared: &Shared) -> io::Result<()> {
     stream.set_nodelay(true)?;
+    match &shared.tls {
+        Some(tls) => serve(Box::new(tls.accept(stream).await?), connection, shared).await,
+        None => serve(Box::new(stream), connection, shared).await,
+    }
+}
+
+async fn serve(mut stream: Box<dyn Wire>, connection: usize, shared: &Shared) -> io::Result<()> {
     let mut buffer = Vec::new();
-    while let Some(request) = read(&mut stream, &mut buffer, connection).await? {
+    while let Some(request) = read(&mut *stream, &mut buffer, connection).await? {
         let in_hand = shared.in_hand.fetch_add(1, Ordering::SeqCst) + 1;
         shared.peak.fetch_max(in_hand, Ordering::SeqCst);
         let number = {
@@ -248,7 +296,7 @@ async fn serve(mut stream: TcpStream, connection: usize, shared: &Shared) -> io:
             requests.len() - 1
         };
         shared.changed.notify_waiters();
-        let outcome = reply(&mut stream, (shared.script)(number, &request)).await;
+        let outcome = reply(&mut *stream, (shared.script)(number, &request)).await;
         shared.in_hand.fetch_sub(1, Ordering::SeqCst);
         if !outcome? {
             return Ok(());
@@ -258,7 +306,7 @@ async fn serve(mut stream: TcpStream, connection: usize, shared: &Shared) -> io:
 }
 
 /// The next request; `None` where the peer has closed. What is no HTTP at all is told so.
-async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>, connection: usize) -> io::Result<Option<Request>> {
+async fn read(stream: &mut dyn Wire, buffer: &mut Vec<u8>, connection: usize) -> io::Result<Option<Request>> {
     let end = loop {
         if let Some(end) = buffer.windows(4).position(|window| window == b"\r\n\r\n") {
             break end;
@@ -286,11 +334,11 @@ async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>, connection: usize) -
     let body = buffer[end + 4..body_end].to_vec();
     buffer.drain(..body_end);
     let (method, path) = (first.next().unwrap_or_default(), first.next().unwrap_or_default());
-    Ok(Some(Request { method, path, headers, body, at: Clock::system().instant(), connection }))
+    Ok(Some(Request { method, path, headers, body, at: Clock::system().instant(), connection, certificate: stream.certificate() }))
 }
 
 /// Carries the reply out. Whether the connection can take another request.
-async fn reply(stream: &mut TcpStream, mut what: Reply) -> io::Result<bool> {
+async fn reply(stream: &mut dyn Wire, mut what: Reply) -> io::Result<bool> {
     let mut stays = true;
     loop {
         what = match what {
@@ -319,7 +367,7 @@ async fn reply(stream: &mut TcpStream, mut what: Reply) -> io::Result<bool> {
             }
             Reply::Silence => return gone(stream).await,
             Reply::Reset => {
-                stream.set_zero_linger()?;
+                stream.socket().set_zero_linger()?;
                 return Ok(false);
             }
             Reply::HalfClose => {
@@ -353,15 +401,15 @@ async fn reply(stream: &mut TcpStream, mut what: Reply) -> io::Result<bool> {
 }
 
 /// Until the peer has closed.
-async fn gone(stream: &mut TcpStream) -> io::Result<bool> {
+async fn gone(stream: &mut dyn Wire) -> io::Result<bool> {
     let mut rest = [0; 1024];
     while stream.read(&mut rest).await? > 0 {}
     Ok(false)
 }
 
 /// When the peer has closed, without taking what it may have sent.
-async fn hung_up(stream: &TcpStream) {
-    if matches!(stream.peek(&mut [0]).await, Ok(1)) {
+async fn hung_up(stream: &dyn Wire) {
+    if matches!(stream.socket().peek(&mut [0]).await, Ok(1)) {
         std::future::pending::<()>().await;
     }
 }
