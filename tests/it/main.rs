@@ -4,6 +4,7 @@
 
 mod admin;
 mod auth;
+mod bad_destinations;
 mod cli;
 mod client_tls;
 mod config;

@@ -192,6 +192,11 @@ impl Gateway {
         self.log.lock().unwrap().clone()
     }
 
+    /// How many files and connections it has open.
+    pub fn descriptors(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("it runs").count()
+    }
+
     /// Tells it to stop, orderly.
     pub fn terminate(&self) {
         signal(self.child.id(), Signal::TERM);

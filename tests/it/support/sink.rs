@@ -74,6 +74,16 @@ pub enum Reply {
     WrongChunks,
     /// These bytes, then closed.
     Raw(Vec<u8>),
+    /// These bytes, then the connection is reset.
+    RawThenReset(Vec<u8>),
+    /// These bytes, then nothing more; keeps the connection.
+    RawThenSilence(Vec<u8>),
+    /// A byte of a good head per interval.
+    DripHead(Duration),
+    /// A good head that announces so many bytes, and all of them.
+    Huge(u64),
+    /// Interim answers without end, as fast as it goes.
+    Flood,
 }
 
 impl Reply {
@@ -100,6 +110,21 @@ impl Reply {
     pub fn when(self, gate: &watch::Sender<bool>) -> Self {
         Self::When(gate.subscribe(), Box::new(self))
     }
+}
+
+/// What the sink does with a connection before there is a request.
+#[derive(Debug, Clone, Copy)]
+pub enum Manners {
+    /// Resets it.
+    Reset,
+    /// Closes it.
+    Close,
+    /// Takes so many bytes, and resets it.
+    ResetAfter(usize),
+    /// Takes so many bytes, and closes it.
+    CloseAfter(usize),
+    /// Neither reads nor writes.
+    Silence,
 }
 
 type Script = dyn Fn(usize, &Request) -> Reply + Send + Sync;
@@ -140,6 +165,7 @@ pub struct Sink {
 struct Shared {
     script: Box<Script>,
     tls: Option<TlsAcceptor>,
+    manners: Option<Manners>,
     requests: Mutex<Vec<Request>>,
     changed: Notify,
     connections: AtomicUsize,
@@ -151,19 +177,25 @@ struct Shared {
 impl Sink {
     /// Answers by a script: the request's number (0, 1, …) and the request decide.
     pub fn scripted(script: impl Fn(usize, &Request) -> Reply + Send + Sync + 'static) -> Self {
-        Self::start(Box::new(script), None)
+        Self::start(Box::new(script), None, None)
     }
 
     /// The same over TLS.
     pub fn over_tls(config: ServerConfig, script: impl Fn(usize, &Request) -> Reply + Send + Sync + 'static) -> Self {
-        Self::start(Box::new(script), Some(TlsAcceptor::from(Arc::new(config))))
+        Self::start(Box::new(script), Some(TlsAcceptor::from(Arc::new(config))), None)
     }
 
-    fn start(script: Box<Script>, tls: Option<TlsAcceptor>) -> Self {
+    /// One that never comes to read a request.
+    pub fn rude(manners: Manners) -> Self {
+        Self::start(Box::new(|_, _| Reply::Silence), None, Some(manners))
+    }
+
+    fn start(script: Box<Script>, tls: Option<TlsAcceptor>, manners: Option<Manners>) -> Self {
         let scheme = if tls.is_some() { "https" } else { "http" };
         let shared = Arc::new(Shared {
             script,
             tls,
+            manners,
             requests: Mutex::default(),
             changed: Notify::new(),
             connections: AtomicUsize::new(0),
@@ -277,8 +309,30 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     }
 }
 
-async fn meet(stream: TcpStream, connection: usize, shared: &Shared) -> io::Result<()> {
+async fn meet(mut stream: TcpStream, connection: usize, shared: &Shared) -> io::Result<()> {
     stream.set_nodelay(true)?;
+    match shared.manners {
+        None => {}
+        Some(Manners::Reset) => return stream.set_zero_linger(),
+        Some(Manners::Close) => return Ok(()),
+        Some(Manners::ResetAfter(length)) => {
+            stream.read_exact(&mut vec![0; length]).await?;
+            return stream.set_zero_linger();
+        }
+        Some(Manners::CloseAfter(length)) => {
+            stream.read_exact(&mut vec![0; length]).await?;
+            // What is left unread would make the close a reset.
+            let _ = timeout(Duration::from_millis(20), stream.read(&mut [0; 4096])).await;
+            return Ok(());
+        }
+        Some(Manners::Silence) => {
+            // Until the peer has gone, which can be seen without reading anything.
+            while stream.ready(tokio::io::Interest::READABLE).await.is_ok_and(|ready| !ready.is_read_closed()) {
+                sleep(Duration::from_millis(10)).await;
+            }
+            return Ok(());
+        }
+    }
     match &shared.tls {
         Some(tls) => serve(Box::new(tls.accept(stream).await?), connection, shared).await,
         None => serve(Box::new(stream), connection, shared).await,
@@ -396,6 +450,33 @@ async fn reply(stream: &mut dyn Wire, mut what: Reply) -> io::Result<bool> {
                 stream.write_all(&bytes).await?;
                 return Ok(false);
             }
+            Reply::RawThenReset(bytes) => {
+                stream.write_all(&bytes).await?;
+                stream.flush().await?;
+                stream.socket().set_zero_linger()?;
+                return Ok(false);
+            }
+            Reply::RawThenSilence(bytes) => {
+                stream.write_all(&bytes).await?;
+                return gone(stream).await;
+            }
+            Reply::DripHead(interval) => {
+                let mut head = b"HTTP/1.1 200 OK\r\nx-slow: ".iter();
+                loop {
+                    stream.write_all(&[*head.next().unwrap_or(&b'.')]).await?;
+                    sleep(interval).await;
+                }
+            }
+            Reply::Huge(length) => {
+                stream.write_all(format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n").as_bytes()).await?;
+                for _ in 0..length / 0x4000 {
+                    stream.write_all(&[b'.'; 0x4000]).await?;
+                }
+                return Ok(false);
+            }
+            Reply::Flood => loop {
+                stream.write_all(&b"HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n".repeat(100)).await?;
+            },
         }
     }
 }
