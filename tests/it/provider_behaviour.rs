@@ -8,7 +8,7 @@ use crate::{
         gateway::{Gateway, Home, hookgate, hookgate_under},
         port::Port,
         proxy::{Kind, Proxy},
-        sender::{Answer, Connection, payment, request, signed},
+        sender::{Answer, Connection, exchange, payment, request, signed},
         sink::{Reply, Sink},
         skipped,
         until::until,
@@ -18,6 +18,7 @@ use hookgate::{domain::clock::Clock, tasks};
 use std::{
     net::SocketAddr,
     process::{Command, Stdio},
+    sync::Mutex,
     time::Duration,
 };
 use tokio::{net::TcpStream, sync::watch, task::JoinHandle, time::timeout};
@@ -263,4 +264,26 @@ async fn behind_haproxy_the_provider_sees_neither_a_restart_nor_a_crash() {
     let before = sink.requests().len();
     until("more events", || async { (sink.requests().len() > before + 10).then_some(()) }).await;
     nothing_is_lost_or_invented(&provider.end().await, &gateway, &sink).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn haproxy_sends_again_what_was_cut_off_up_to_the_documented_size() {
+    let cut_off = Mutex::new(Vec::new());
+    let sink = Sink::scripted(move |_, request| {
+        let mut cut_off = cut_off.lock().expect("no panic");
+        match request.path.as_str() {
+            path if !path.starts_with("/webhooks/") => Reply::status(404),
+            path if cut_off.iter().any(|cut| cut == path) => Reply::status(200),
+            path => {
+                cut_off.push(path.to_owned());
+                Reply::HalfClose
+            }
+        }
+    });
+    let Some(proxy) = Proxy::start(Kind::Haproxy, SocketAddr::from(([127, 0, 0, 1], sink.port()))).await else { return };
+    for (path, length, code) in [("/webhooks/usual", 4 << 10, 200), ("/webhooks/large", 60 << 10, 200), ("/webhooks/huge", 80 << 10, 502)] {
+        let head = request("POST", path, &[], b"").len() + "xxxx".len();
+        let text = request("POST", path, &[], &vec![b'x'; length - head]);
+        assert_eq!(exchange(proxy.address, &text).await.code, code, "{path}");
+    }
 }
