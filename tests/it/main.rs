@@ -35,6 +35,7 @@ mod secrets;
 mod signing;
 mod store_contract;
 mod store_faults;
+mod store_room;
 mod store_sqlite;
 mod support;
 mod tls;

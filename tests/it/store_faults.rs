@@ -140,6 +140,10 @@ impl SmallDisk {
         self.folder.path().join("data")
     }
 
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
     fn ballast(&self) -> PathBuf {
         self.folder.path().join("ballast")
     }

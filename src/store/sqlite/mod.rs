@@ -1,6 +1,6 @@
 //! The embedded engine: SQLite in a lean shape. This file is the handle; `writer` is where its commands go.
 //!
-//! `start` opens a folder; `writer` commits groups of `append` and `settle`, and does `lease`, `retry`, `release`, `expire`,
+//! `start` opens a folder; `writer` commits groups of `append` and `settle` (`held`: what does not fit), and does `lease`, `retry`, `release`, `expire`,
 //! `park` and `index` between them; `read`, `search` and `stats` run beside it. `book` and `lanes` are what the writer keeps in memory.
 
 use super::{
@@ -37,6 +37,7 @@ mod checkpoint;
 mod expire;
 mod filter;
 mod folder;
+mod held;
 mod index;
 mod lanes;
 mod lease;

@@ -35,6 +35,9 @@ const LEAST: u64 = 64 << 10;
 /// How often it is looked after.
 const EVERY: Duration = Duration::from_secs(1);
 
+/// It is made only where the disk did not fail for so long: what waits for room goes first.
+const CALM: Duration = Duration::from_secs(3);
+
 /// Written at once where the file system cannot allocate.
 const CHUNK: usize = 1 << 20;
 
@@ -100,7 +103,9 @@ impl Reserve {
                 false
             }
             Err(error) => {
-                tracing::error!(%error, "the disk is full, and the reserve cannot be given up; make room");
+                if !was_given_up {
+                    tracing::error!(%error, "the disk is full, and the reserve cannot be given up; make room");
+                }
                 false
             }
         }
@@ -216,13 +221,15 @@ impl Tending {
         let thread = tasks::thread("store-reserve", move || {
             let mut had_failed = false;
             while !theirs.load(Ordering::Acquire) {
-                let tended = shared.folder.disk().and_then(|disk| shared.reserve.tend(disk, &theirs));
-                if let Err(error) = &tended
-                    && !had_failed
-                {
-                    tracing::warn!(%error, "the reserve cannot be made; tried again");
+                if shared.is_well_since(CALM) {
+                    let tended = shared.folder.disk().and_then(|disk| shared.reserve.tend(disk, &theirs));
+                    if let Err(error) = &tended
+                        && !had_failed
+                    {
+                        tracing::warn!(%error, "the reserve cannot be made; tried again");
+                    }
+                    had_failed = tended.is_err();
                 }
-                had_failed = tended.is_err();
                 thread::park_timeout(EVERY);
             }
         });

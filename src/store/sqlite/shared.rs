@@ -10,7 +10,7 @@ use super::{
     timeline::Timeline,
 };
 use crate::{
-    domain::{delivery::Seq, name::Name},
+    domain::{clock::Instant, delivery::Seq, name::Name},
     metrics::Metrics,
 };
 use std::{
@@ -20,6 +20,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread::Thread,
+    time::Duration,
 };
 
 /// The bodies of fresh leases that are kept in memory come to at most so many bytes.
@@ -58,6 +59,7 @@ pub(super) struct Shared {
     pub(super) closing: AtomicBool,
     lanes: Mutex<Lanes>,
     failure: Mutex<Option<Arc<rusqlite::Error>>>,
+    failed_at: Mutex<Option<Instant>>,
     returned: Mutex<Vec<(Seq, Name)>>,
     writer: OnceLock<Thread>,
 }
@@ -84,6 +86,7 @@ impl Shared {
             closing: AtomicBool::new(false),
             lanes: Mutex::new(read.lanes),
             failure: Mutex::new(None),
+            failed_at: Mutex::new(None),
             returned: Mutex::new(Vec::new()),
             writer: OnceLock::new(),
         }
@@ -120,6 +123,18 @@ impl Shared {
     /// Why nothing can be written, if so.
     pub(super) fn failure(&self) -> Option<Arc<rusqlite::Error>> {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes when the disk failed last.
+    pub(super) fn has_failed_now(&self) {
+        *self.failed_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.timeline.instant());
+    }
+
+    /// Whether nothing fails, and nothing did for so long.
+    pub(super) fn is_well_since(&self, duration: Duration) -> bool {
+        let failed_at = *self.failed_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_long_ago = |failed_at| self.timeline.instant().saturating_duration_since(failed_at) >= duration;
+        self.failure().is_none() && failed_at.is_none_or(is_long_ago)
     }
 
     /// Says that a row is damaged and left as it is, so that it holds up nothing else; the next start looks at it again.

@@ -5,7 +5,7 @@ use rusqlite::{Connection, Result};
 use std::{sync::Arc, thread, time::Duration};
 
 /// How long a failing disk is left alone before the next try.
-const PAUSE: Duration = Duration::from_millis(200);
+pub(super) const PAUSE: Duration = Duration::from_millis(200);
 
 /// What has to survive the power once it is committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub(super) enum Undone {
 }
 
 impl Writer {
-    /// Runs work in a transaction until it is committed, however long the disk fails.
+    /// Runs work in a transaction until it is committed, however long the disk fails or is full.
     pub(super) fn transact<T>(
         &mut self,
         durability: Durability,
@@ -33,27 +33,50 @@ impl Writer {
         mut work: impl FnMut(&mut Work<'_>) -> Result<T>,
     ) -> Result<T, Undone> {
         loop {
+            if let Some(value) = self.transact_if_it_fits(durability, operation, &mut work)? {
+                return Ok(value);
+            }
+        }
+    }
+
+    /// The same, but where the disk has no room for the work it comes back, and nothing of it is there: less of it may fit.
+    pub(super) fn transact_if_it_fits<T>(
+        &mut self,
+        durability: Durability,
+        operation: &'static str,
+        mut work: impl FnMut(&mut Work<'_>) -> Result<T>,
+    ) -> Result<Option<T>, Undone> {
+        loop {
             let now = self.shared.timeline.now();
             let mut draft = self.book.draft(now);
             let names = self.shared.names.len();
             let turn = draft.state.turn;
             let (value, result) = self.attempt(durability, &mut draft, now, &mut work);
-            let is_committed = match result {
-                Ok(()) => true,
+            let (is_committed, is_full) = match result {
+                Ok(()) => (true, false),
                 Err(error) if error.sqlite_error_code().is_none() => {
                     self.shared.names.truncate(names);
                     self.roll_back();
                     return Err(Undone::Damaged(Arc::new(error)));
                 }
-                Err(error) => self.recover(Arc::new(error), operation)? == turn,
+                Err(error) => {
+                    let is_full = self.shared.folder.is_full(&error);
+                    (self.recover(Arc::new(error), operation)? == turn, is_full)
+                }
             };
             match value {
                 Some(value) if is_committed => {
-                    self.shared.set_failure(None);
+                    // While events are held, not everything that comes can be stored.
+                    if self.held.is_empty() {
+                        self.shared.set_failure(None);
+                    }
                     self.book.commit(draft, &self.shared);
-                    return Ok(value);
+                    return Ok(Some(value));
                 }
                 Some(_) | None => self.shared.names.truncate(names),
+            }
+            if is_full {
+                return Ok(None);
             }
         }
     }
@@ -97,13 +120,15 @@ impl Writer {
 
     /// After a failure: closes all connections, opens one anew, and syncs all that is in the log, until that succeeds.
     /// A page that failed to sync may be marked clean, so that frames written behind it would vanish with the power.
-    /// Where the disk is full the reserve is given up first, and then nothing has to wait.
+    /// Where the disk is full the reserve is given up first, and then nothing has to wait. That is once: it is made again
+    /// only after some seconds without a failure, and every other failure is followed by a pause, which ends with the store.
     /// Gives the turn of the last transaction on the disk: a commit that failed may be there all the same.
     pub(super) fn recover(&mut self, failure: Arc<rusqlite::Error>, operation: &'static str) -> Result<i64, Undone> {
         self.connection = None;
         let mut failure = failure;
         loop {
             self.shared.metrics.store_error(operation);
+            self.shared.has_failed_now();
             if !self.shared.folder.is_full(&failure) || !self.shared.reserve.give_up() {
                 if self.shared.failure().is_none() {
                     tracing::error!(error = %failure, operation, "the store cannot write; what comes in waits");
@@ -123,7 +148,7 @@ impl Writer {
     }
 
     /// Leaves the disk alone for a while.
-    fn pause(&self) -> Result<(), Undone> {
+    pub(super) fn pause(&self) -> Result<(), Undone> {
         let until = self.shared.timeline.instant() + PAUSE;
         loop {
             if self.shared.is_closing() {

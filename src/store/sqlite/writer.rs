@@ -2,11 +2,11 @@
 
 use super::{
     super::{Appended, Discarded, Expired, Leased, NewEvent, Released, Retried, StoreError},
-    append::Placed,
     book::Book,
     checkpoint::Checkpoints,
     expire::Keep,
     filter::Filter,
+    held::Held,
     index::{self, Indexing},
     lease,
     rebuild::Rebuild,
@@ -23,7 +23,7 @@ use std::{mem, sync::Arc, thread, time::Duration};
 use tokio::sync::mpsc;
 
 /// Commands taken into one group at most.
-const GROUP: usize = 512;
+pub(super) const GROUP: usize = 512;
 /// Settlements are committed by themselves where no event comes for so long.
 const SETTLE_WITHIN: Duration = Duration::from_millis(20);
 /// The filter is made anew when it has forgotten so many removed events, and half of it.
@@ -60,9 +60,10 @@ pub(super) struct Writer {
     pub(super) durability: Durability,
     pub(super) book: Book,
     keep: Keep,
-    settlements: Vec<Settled>,
-    settle_at: Option<Instant>,
-    index_at: Option<Instant>,
+    pub(super) held: Held,
+    pub(super) settlements: Vec<Settled>,
+    pub(super) settle_at: Option<Instant>,
+    pub(super) index_at: Option<Instant>,
     indexing: Option<Indexing>,
     expired_at: Instant,
     removed: u64,
@@ -90,6 +91,7 @@ impl Writer {
             indexing: None,
             book,
             keep,
+            held: Held::default(),
             settlements: Vec::new(),
             settle_at: None,
             expired_at: now,
@@ -140,7 +142,7 @@ impl Writer {
         let mut others = Vec::new();
         for command in round {
             match command {
-                Command::Append(new, reply) => appends.push((new, reply)),
+                Command::Append(new, reply) => appends.push(self.held.arrive(new, reply)),
                 Command::Settle(settlement) => self.settlements.push(*settlement),
                 Command::Serve(destinations) => {
                     // What was settled before was settled under what was served before.
@@ -167,6 +169,9 @@ impl Writer {
         } else if !others.is_empty() || self.settlements.len() >= GROUP || self.settle_at.is_some_and(|at| at <= now) {
             self.settle()?;
         }
+        if self.held.due_at().is_some_and(|at| at <= now) {
+            self.append_held()?;
+        }
         for command in others {
             match command {
                 Command::Lease(destination, max, reply) => self.lease(&destination, max, reply)?,
@@ -186,57 +191,33 @@ impl Writer {
 
     /// Sleeps until there is a command, or something falls due.
     fn sleep(&self) {
-        match self.settle_at.into_iter().chain(self.index_at).min() {
+        match self.settle_at.into_iter().chain(self.index_at).chain(self.held.due_at()).min() {
             Some(at) => thread::park_timeout(at.saturating_duration_since(self.shared.timeline.instant())),
             None => thread::park(),
         }
     }
 
-    fn append(&mut self, mut appends: Vec<(NewEvent, Reply<Appended>)>) -> Result<(), Undone> {
+    pub(super) fn settle(&mut self) -> Result<(), Undone> {
         let settlements = mem::take(&mut self.settlements);
-        let began = self.shared.timeline.instant();
-        let placed = self.transact(Durability::Full, "append", |work| {
-            let before = work.connection.total_changes();
-            settlements.iter().try_for_each(|settlement| work.settle(settlement))?;
-            let placed = appends.iter().map(|(new, _)| work.append(new)).collect::<Result<Vec<Placed>>>()?;
-            work.spill()?;
-            // Further bodies of one signature cost a look, however many come.
-            work.draft.is_empty = work.connection.total_changes() == before;
-            Ok(placed)
-        });
-        let placed = match placed {
-            Ok(placed) => placed,
-            Err(Undone::Closing) => return Err(Undone::Closing),
-            Err(Undone::Damaged(error)) if settlements.is_empty() && appends.len() == 1 => {
-                appends.into_iter().for_each(|(_, reply)| self.refuse(reply, Arc::clone(&error), "append"));
-                return Ok(());
-            }
-            // One of them meets a damaged row: alone it fails alone.
-            Err(Undone::Damaged(_)) => {
-                self.settlements = settlements;
-                self.settle()?;
-                return appends.drain(..).try_for_each(|append| self.append(vec![append]));
-            }
-        };
-        let now = self.shared.timeline.instant();
-        self.shared.metrics.commit(now.saturating_duration_since(began), appends.len());
         self.settle_at = None;
-        self.index_at = self.index_at.or_else(|| (!self.book.recent.is_empty()).then_some(now + index::BEHIND));
-        for ((_, reply), placed) in appends.into_iter().zip(placed) {
-            shared::answer(&self.shared, reply, placed.appended(&self.shared));
-        }
-        Ok(())
+        self.settle_all(&settlements)
     }
 
-    fn settle(&mut self) -> Result<(), Undone> {
-        let settlements = mem::take(&mut self.settlements);
-        self.settle_at = None;
-        if settlements.is_empty() {
-            return Ok(());
-        }
-        match self.transact(Durability::Normal, "settle", |work| settlements.iter().try_for_each(|settlement| work.settle(settlement))) {
-            Err(Undone::Damaged(_)) => settlements.iter().try_for_each(|settlement| self.settle_alone(settlement)),
-            done => done,
+    fn settle_all(&mut self, settlements: &[Settled]) -> Result<(), Undone> {
+        let all = |work: &mut Work<'_>| settlements.iter().try_for_each(|settlement| work.settle(settlement));
+        match settlements {
+            [] => Ok(()),
+            [settlement] => self.settle_alone(settlement),
+            [..] => match self.transact_if_it_fits(Durability::Normal, "settle", all) {
+                Ok(Some(())) => Ok(()),
+                Ok(None) => {
+                    let (first, second) = settlements.split_at(settlements.len() / 2);
+                    self.settle_all(first)?;
+                    self.settle_all(second)
+                }
+                Err(Undone::Damaged(_)) => settlements.iter().try_for_each(|settlement| self.settle_alone(settlement)),
+                Err(Undone::Closing) => Err(Undone::Closing),
+            },
         }
     }
 
@@ -313,7 +294,7 @@ impl Writer {
         Ok(())
     }
 
-    fn refuse<T>(&self, reply: Reply<T>, error: Arc<rusqlite::Error>, operation: &'static str) {
+    pub(super) fn refuse<T>(&self, reply: Reply<T>, error: Arc<rusqlite::Error>, operation: &'static str) {
         self.shared.metrics.store_error(operation);
         let _ = reply.send(Err(StoreError::Failing(error)));
     }
@@ -326,8 +307,13 @@ impl Writer {
             self.expired_at = now;
         }
         let keep = self.keep;
-        let expired = match self.transact(Durability::Normal, "expire", |work| work.expire(keep, ran)) {
-            Ok(expired) => expired,
+        let expired = match self.transact_if_it_fits(Durability::Normal, "expire", |work| work.expire(keep, ran)) {
+            Ok(Some(expired)) => expired,
+            Ok(None) => {
+                // It is tried again in its time. Only a commit shows that the disk takes anything.
+                self.transact(Durability::Full, "expire", |_| Ok(()))?;
+                Expired::default()
+            }
             Err(Undone::Damaged(error)) => {
                 self.refuse(reply, error, "expire");
                 return Ok(());
@@ -356,8 +342,9 @@ impl Writer {
             }
         };
         let end = indexing.next(events);
-        self.transact(Durability::Normal, "index", |work| work.index(&indexing, end))?;
-        if !indexing.is_done(end) {
+        if self.transact_if_it_fits(Durability::Normal, "index", |work| work.index(&indexing, end))?.is_none() {
+            self.index_at = Some(self.shared.timeline.instant() + index::BEHIND);
+        } else if !indexing.is_done(end) {
             self.indexing = Some(indexing);
         }
         Ok(())
