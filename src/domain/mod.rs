@@ -1,5 +1,6 @@
 //! The words of the product as plain data and pure text. Imports nothing else of this crate.
 
+pub mod address;
 pub mod attempt;
 pub mod clock;
 pub mod decimal;

@@ -1,8 +1,11 @@
 //! The addresses that sent a right signature lately: the cap on waiting connections of one address spares them, and bodies
-//! from there have memory of their own.
+//! from there have memory of their own. An IPv6 address stands for its /64, as it does for the cap.
 
 use super::memory::Standing;
-use crate::domain::clock::{Clock, Instant};
+use crate::domain::{
+    address::origin,
+    clock::{Clock, Instant},
+};
 use std::{
     collections::HashMap,
     net::IpAddr,
@@ -30,7 +33,7 @@ impl Senders {
 
     /// A right signature came from there.
     pub fn note(&self, address: IpAddr) {
-        let now = self.clock.instant();
+        let (address, now) = (origin(address), self.clock.instant());
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.len() >= MOST && !seen.contains_key(&address) {
             let oldest = seen.iter().min_by_key(|(_, at)| **at).map(|(address, _)| *address);
@@ -42,7 +45,7 @@ impl Senders {
     /// Known: one came within the hour.
     pub fn standing(&self, address: IpAddr) -> Standing {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_known = seen.get(&address).is_some_and(|at| self.clock.instant().saturating_duration_since(*at) < KNOWN);
+        let is_known = seen.get(&origin(address)).is_some_and(|at| self.clock.instant().saturating_duration_since(*at) < KNOWN);
         if is_known { Standing::Known } else { Standing::Unknown }
     }
 }
@@ -51,6 +54,14 @@ impl Senders {
 mod tests {
     use super::*;
     use std::net::Ipv4Addr;
+
+    #[test]
+    fn an_ipv6_address_is_known_with_its_64() {
+        let senders = Senders::new(Clock::system());
+        let [one, near, far] = ["2001:db8::1", "2001:db8::2", "2001:db8:0:1::1"].map(|address| address.parse().expect(address));
+        senders.note(one);
+        assert_eq!([one, near, far].map(|address| senders.standing(address)), [Standing::Known, Standing::Known, Standing::Unknown]);
+    }
 
     #[test]
     fn an_address_is_known_after_its_signature_and_the_oldest_is_forgotten_first() {

@@ -110,7 +110,7 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 pub async fn serve(listener: TcpListener, door: Arc<FrontDoor>, settings: Settings, clock: Clock, mut stage: watch::Receiver<Stage>) {
     let Settings { limits, trusted_proxies, tls } = settings;
     let most = limits.connections.min(descriptors(limits.connections));
-    let connections = Arc::new(Connections::new(clock.clone()));
+    let connections = Connections::new(clock.clone());
     let visit = Arc::new(Visit {
         door,
         memory: BodyMemory::new(limits.small_bodies, limits.large_bodies, limits.known_bodies),
@@ -119,16 +119,16 @@ pub async fn serve(listener: TcpListener, door: Arc<FrontDoor>, settings: Settin
         senders: Senders::new(clock.clone()),
         stage: stage.clone(),
     });
-    let sweeper = tasks::spawn(sweep(Arc::clone(&connections), limits.clone()));
+    let sweeper = tasks::spawn(sweep(Arc::clone(&connections), limits.clone(), clock.clone()));
     let follower = tls.clone().map(|tls| tasks::spawn(tls.follow(LOOK)));
     let take = |stream: TcpStream, peer: IpAddr| {
-        let entered = Entered { connection: connections.enter(peer), connections: Arc::clone(&connections) };
+        let entered = Entered(connections.enter(peer));
         let (visit, tls) = (Arc::clone(&visit), tls.clone());
         tasks::spawn(async move {
             stream.set_nodelay(true).ok();
             match tls {
-                None => http::serve(stream, peer, &visit, &entered.connection).await,
-                Some(tls) => Box::pin(serve_tls(tls, stream, peer, &visit, &entered.connection)).await,
+                None => http::serve(stream, peer, &visit, &entered.0).await,
+                Some(tls) => Box::pin(serve_tls(tls, stream, peer, &visit, &entered.0)).await,
             }
         });
     };
@@ -177,14 +177,11 @@ pub async fn serve(listener: TcpListener, door: Arc<FrontDoor>, settings: Settin
 }
 
 /// Takes the connection out of the list however its task ends.
-struct Entered {
-    connections: Arc<Connections>,
-    connection: Arc<Connection>,
-}
+struct Entered(Arc<Connection>);
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        self.connections.leave(&self.connection);
+        self.0.leave();
     }
 }
 
@@ -198,10 +195,10 @@ fn descriptors(connections: usize) -> usize {
     limit - OTHER_DESCRIPTORS.min(limit / 2)
 }
 
-async fn sweep(connections: Arc<Connections>, limits: Limits) {
+async fn sweep(connections: Arc<Connections>, limits: Limits, clock: Clock) {
     loop {
         sleep(SWEEP).await;
-        connections.end_overdue(limits.head, limits.idle);
+        connections.end_overdue(clock.instant(), limits.head, limits.idle);
     }
 }
 
