@@ -145,7 +145,11 @@ pub async fn serve(listener: TcpListener, door: Arc<FrontDoor>, settings: Settin
                     connections.make_room_of(peer, limits.waiting_per_address, limits.grace);
                 }
                 while connections.count() >= most && !connections.end_longest_waiting(limits.grace) {
-                    timeout(PAUSE, connections.change()).await.ok();
+                    tokio::select! {
+                        _ = timeout(PAUSE, connections.change()) => {}
+                        // It was let in, so it is answered, and the stop waits for nobody.
+                        _ = stage.wait_for(|stage| *stage == Stage::Closing) => break,
+                    }
                 }
                 take(stream, peer);
             }

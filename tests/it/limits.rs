@@ -82,6 +82,15 @@ impl House {
         let server = tasks::spawn(server::serve(listener, Arc::new(door), settings, clock, stages));
         Self { address, stage, server, store, _folder: folder }
     }
+
+    /// A connection whose head is read, and of whose webhook the last byte is missing.
+    async fn busy(&self) -> Connection {
+        let mut busy = Connection::open(self.address).await;
+        let asking = request("POST", "/webhooks/ottu", &[("expect", "100-continue")], &sample("payment.paid"));
+        busy.send(&asking[..asking.len() - 1]).await;
+        assert_eq!(busy.answer().await.expect("its head was read").code, 100);
+        busy
+    }
 }
 
 fn webhook() -> Vec<u8> {
@@ -155,10 +164,7 @@ async fn a_full_house_closes_who_waited_longest_without_a_head_and_never_refuses
 async fn one_address_has_so_many_connections_without_a_head_and_busy_ones_do_not_count() {
     let house = House::open(Limits { waiting_per_address: 3, grace: Duration::ZERO, head: AGES, ..Limits::default() });
     let text = webhook();
-    let mut busy = Connection::open(house.address).await;
-    let asking = request("POST", "/webhooks/ottu", &[("expect", "100-continue")], &sample("payment.paid"));
-    busy.send(&asking[..asking.len() - 1]).await;
-    assert_eq!(busy.answer().await.expect("its head was read").code, 100);
+    let mut busy = house.busy().await;
     let mut waiting = Vec::new();
     for _ in 0..3 {
         waiting.push(Connection::open(house.address).await);
@@ -229,6 +235,27 @@ async fn when_every_connection_is_busy_a_new_one_waits_for_its_turn() {
 }
 
 #[tokio::test]
+async fn a_full_house_notices_a_stop_and_answers_whoever_waits_at_the_door() {
+    let house = House::open(Limits { connections: 1, request: AGES, ..Limits::default() });
+    let mut busy = house.busy().await;
+    let mut waiting = Vec::new();
+    for _ in 0..3 {
+        let mut connection = Connection::open(house.address).await;
+        connection.send(&webhook()).await;
+        waiting.push(connection);
+    }
+    house.stage.send_replace(Stage::Closing);
+    for mut waiting in waiting {
+        let answer = waiting.answer().await.expect("an answer");
+        assert_eq!((answer.code, answer.header("connection")), (200, Some("close")));
+    }
+    until_eq("new connections to be refused", true, || async { TcpStream::connect(house.address).await.is_err() }).await;
+    busy.send(&webhook()[webhook().len() - 1..]).await;
+    assert_eq!(busy.answer().await.expect("what was open is answered").code, 200);
+    house.server.await.expect("the listener ends with its last connection");
+}
+
+#[tokio::test]
 async fn bodies_beyond_the_memory_for_them_wait_and_are_all_answered() {
     let house = House::open(Limits { small_bodies: 64 << 10, large_bodies: 256 << 10, known_bodies: 0, ..Limits::default() });
     let mut large: serde_json::Value = serde_json::from_slice(&sample("payment.paid")).expect("JSON");
@@ -295,11 +322,9 @@ async fn an_answer_before_the_body_is_whole_reaches_a_sender_that_goes_on_sendin
 async fn a_drain_answers_what_is_open_closes_what_is_idle_and_takes_no_more() {
     let house = House::open(Limits::default());
     let text = webhook();
-    let (mut idle, mut busy) = (Connection::open(house.address).await, Connection::open(house.address).await);
+    let (mut idle, mut busy) = (Connection::open(house.address).await, house.busy().await);
     idle.send(&text).await;
     assert_eq!(idle.answer().await.expect("an answer").code, 200);
-    busy.send(&text[..text.len() - 1]).await;
-    until("the busy connection to be read", || async { (house.store.stats().await.is_ok()).then_some(()) }).await;
 
     house.stage.send_replace(Stage::Draining);
     let mut late = Connection::open(house.address).await;
