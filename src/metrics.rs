@@ -49,6 +49,8 @@ impl Outcome {
 pub struct Labels {
     /// All sources.
     pub sources: Vec<Name>,
+    /// The codes that a source may answer an event with.
+    pub answers: Vec<u16>,
     /// All destinations.
     pub destinations: Vec<Name>,
     /// All rules.
@@ -62,6 +64,7 @@ pub struct Metrics {
     families: register::Families,
     named: RwLock<Named>,
     removed: Mutex<HashSet<Name>>,
+    quarantined: Mutex<HashSet<(Name, Reason)>>,
     events: IntCounterVec,
     quarantine_bytes: IntGauge,
     quarantine_budget: IntGauge,
@@ -137,6 +140,7 @@ impl Metrics {
     pub fn add(&self, labels: &Labels) {
         let mut named = self.named.write().unwrap_or_else(PoisonError::into_inner);
         for name in &labels.sources {
+            self.families.answers(name, &labels.answers);
             named.sources.entry(name.clone()).or_insert_with(|| self.families.source(name).into());
         }
         for name in &labels.destinations {
@@ -178,17 +182,13 @@ impl Metrics {
         self.events.with_label_values(&[source, kind.as_str(), state, result, operation]).inc();
     }
 
-    /// How many events are in quarantine.
-    pub fn set_quarantined(&self, source: &str, reason: Reason, count: u64) {
-        self.families.quarantined.with_label_values(&[source, reason.as_str()]).set(gauge(count));
-    }
-
-    /// Before the counts of events in quarantine are set anew.
-    pub fn reset_quarantined(&self) {
-        for source in self.named().sources.keys() {
-            for reason in Reason::ALL {
-                self.set_quarantined(source, reason, 0);
-            }
+    /// How many events are in quarantine, by source and reason. What is not named any more gets 0.
+    pub fn set_quarantined(&self, counts: &HashMap<(Name, Reason), u64>) {
+        let there = counts.keys().cloned().collect();
+        let before = mem::replace(&mut *self.quarantined.lock().unwrap_or_else(PoisonError::into_inner), there);
+        for key in before.iter().chain(counts.keys()) {
+            let count = counts.get(key).copied().unwrap_or(0);
+            self.families.quarantined.with_label_values(&[&*key.0, key.1.as_str()]).set(gauge(count));
         }
     }
 

@@ -23,10 +23,8 @@ impl Admin {
         if let Ok(stats) = self.store.stats().await {
             self.metrics.set_store_bytes(stats.bytes, stats.free_bytes, stats.reserve_bytes);
             self.metrics.set_quarantine_bytes(stats.quarantine_bytes, stats.quarantine_budget);
-            self.metrics.reset_quarantined();
-            for (source, reason, count) in &stats.quarantined {
-                self.metrics.set_quarantined(source, *reason, *count);
-            }
+            let quarantined = stats.quarantined.iter().map(|(source, reason, count)| ((source.clone(), *reason), *count));
+            self.metrics.set_quarantined(&quarantined.collect());
             let lanes: HashMap<_, _> = self.lanes.states().into_iter().map(|lane| (lane.destination.clone(), lane)).collect();
             let by_name: HashMap<_, _> = stats.destinations.iter().map(|stats| (&stats.destination, stats)).collect();
             let now = self.clock.now();

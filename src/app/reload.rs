@@ -170,6 +170,7 @@ pub(super) fn sources(config: &Config) -> Vec<(SourceSettings, provider::Setting
 pub(super) fn labels(config: &Config) -> Labels {
     Labels {
         sources: config.sources.iter().map(|source| source.receive.name.clone()).collect(),
+        answers: config.rules.answers.values().copied().chain(config.rules.rules.iter().filter_map(|rule| rule.respond)).collect(),
         destinations: names(config),
         rules: config.rules.rules.iter().map(|rule| rule.name.clone()).collect(),
     }

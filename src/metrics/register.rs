@@ -14,6 +14,9 @@ const LAG_BUCKETS: &[f64] = &[0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0, 60.0, 300.0,
 const COMMIT_BUCKETS: &[f64] = &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0];
 const COMMIT_EVENTS_BUCKETS: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
 
+/// What any source may answer.
+const ANSWERS: [u16; 11] = [200, 201, 400, 401, 403, 405, 408, 413, 415, 431, 503];
+
 /// All metrics, in a registry of their own, without the label sets that a rules file makes.
 pub(super) fn all() -> Metrics {
     Builder { registry: Registry::new() }.build()
@@ -42,11 +45,15 @@ pub(super) struct Families {
 }
 
 impl Families {
-    /// Those of a source.
-    pub(super) fn source(&self, name: &Name) -> SourceMetrics {
-        for code in ["200", "201", "400", "401", "403", "413", "415", "431", "503"] {
-            self.responses.with_label_values(&[&**name, code]);
+    /// The answers of a source: those of every source, and those that the rules file names.
+    pub(super) fn answers(&self, name: &Name, named: &[u16]) {
+        for code in ANSWERS.iter().chain(named) {
+            self.responses.with_label_values(&[&**name, code.to_string().as_str()]);
         }
+    }
+
+    /// Those of a source, but for its answers.
+    pub(super) fn source(&self, name: &Name) -> SourceMetrics {
         for reason in Reason::ALL {
             self.quarantined.with_label_values(&[&**name, reason.as_str()]);
         }
@@ -141,6 +148,7 @@ impl Builder {
             families: self.families(),
             named: RwLock::default(),
             removed: Mutex::default(),
+            quarantined: Mutex::default(),
             events: self.counters(
                 "hookgate_events_total",
                 "Events accepted, by what they say.",

@@ -70,6 +70,8 @@ async fn every_label_set_exists_from_the_start() {
         "hookgate_webhooks_received_total{outcome=\"bad_signature\",source=\"ottu\"} 0",
         "hookgate_webhooks_received_total{outcome=\"held_out\",source=\"ottu\"} 0",
         "hookgate_webhook_responses_total{code=\"401\",source=\"ottu\"} 0",
+        "hookgate_webhook_responses_total{code=\"405\",source=\"ottu\"} 0",
+        "hookgate_webhook_responses_total{code=\"408\",source=\"ottu\"} 0",
         "hookgate_webhook_request_duration_seconds_bucket{source=\"ottu\",le=\"0.0025\"} 0",
         "hookgate_webhook_body_bytes_bucket{source=\"ottu\",le=\"1024\"} 0",
         "hookgate_event_last_received_timestamp_seconds{source=\"ottu\"} 0",

@@ -281,3 +281,14 @@ fn hmac_sha512(key: &str, message: &str) -> String {
     let mac = Hmac::<sha2::Sha512>::new_from_slice(key.as_bytes()).expect("any length").chain_update(message);
     STANDARD.encode(mac.finalize().into_bytes())
 }
+
+#[tokio::test]
+async fn the_answers_that_the_rules_file_names_are_counted_from_the_start() {
+    let sink = Sink::always(Reply::status(200));
+    let gateway = Gateway::start(&rules(&sink)).await;
+    let text = gateway.get("/metrics").await.text();
+    for (source, code) in [("news", 204), ("news", 202), ("hub", 200), ("ottu", 200)] {
+        let series = format!("hookgate_webhook_responses_total{{code=\"{code}\",source=\"{source}\"}} 0");
+        assert!(text.lines().any(|line| line == series), "{series} is not in\n{text}");
+    }
+}

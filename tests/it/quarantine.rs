@@ -5,8 +5,13 @@ use crate::support::{
     sender::{Answer, payment, request, signed},
     sink::{Reply, Sink},
 };
-use hookgate::{domain::secret::Secret, provider::ottu::sign};
+use hookgate::{
+    domain::{event::Reason, name::Name, secret::Secret},
+    metrics::{Labels, Metrics},
+    provider::ottu::sign,
+};
 use serde_json::{Value, json};
+use std::collections::HashMap;
 
 fn rules(sink: &Sink) -> String {
     format!(
@@ -107,4 +112,16 @@ async fn a_decision_wants_the_token_a_known_event_and_no_body() {
         assert_eq!(crate::support::sender::exchange(gateway.admin, &bare).await.code, 401, "{what}");
     }
     assert_eq!(gateway.event(&id).await["status"], "quarantined");
+}
+
+#[test]
+fn the_figure_of_a_removed_source_goes_to_zero_when_nothing_of_it_is_in_quarantine() {
+    let metrics = Metrics::new(&Labels { sources: vec![Name::unchecked("ottu")], ..Labels::default() });
+    for (count, value) in [(Some(3), 3), (None, 0), (None, 0), (Some(1), 1)] {
+        let counts = count.map(|count| ((Name::unchecked("removed"), Reason::Ambiguous), count));
+        metrics.set_quarantined(&counts.into_iter().collect::<HashMap<_, _>>());
+        let shown = String::from_utf8(metrics.render()).expect("metrics are text");
+        let series = format!("hookgate_quarantined_events{{reason=\"ambiguous\",source=\"removed\"}} {value}");
+        assert!(shown.lines().any(|line| line == series), "{series} is not in {shown}");
+    }
 }
