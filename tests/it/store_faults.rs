@@ -273,6 +273,72 @@ async fn a_start_on_a_full_disk_uses_the_reserve_and_knows_that_it_is_used() {
 }
 
 #[tokio::test]
+async fn a_start_on_a_full_disk_without_a_reserve_shows_what_is_stored_and_holds_what_comes_until_there_is_room() {
+    let Some(disk) = SmallDisk::mount() else {
+        eprintln!("skipped: a small disk cannot be mounted here; that takes root");
+        return;
+    };
+    let sink = Sink::always(Reply::status(200));
+    let gateway = disk.gateway(&sink).await;
+    let mut ids = answered((0..20).map(|number| send(&gateway, &format!("before-{number}"))).collect()).await;
+    let mut unanswered: Vec<Sent> = Vec::new();
+    until("the reserve to be used up", || {
+        disk.fill();
+        if unanswered.last().is_none_or(Sent::is_finished) && unanswered.len() < 1_000 {
+            unanswered.push(send(&gateway, &format!("unanswered-{}", unanswered.len())));
+        }
+        async { is_failing(&gateway).await.then_some(()) }
+    })
+    .await;
+    unanswered.iter().for_each(Sent::abort);
+    let mut home = gateway.kill();
+
+    for round in 0..2 {
+        disk.fill();
+        let gateway = Gateway::start_in(home).await;
+        assert!(is_failing(&gateway).await, "{}", gateway.get("/readyz").await.text());
+        for id in &ids {
+            assert_eq!(gateway.get(&format!("/api/v1/events/{id}")).await.code, 200, "what is stored can be read");
+        }
+        let held: Vec<_> = (0..10).map(|number| send(&gateway, &format!("{round}-held-{number}"))).collect();
+        until_eq("all to be held", 10.0, || gateway.metric("hookgate_held_requests")).await;
+        assert!(held.iter().all(|sent| !sent.is_finished()));
+        if round == 1 {
+            disk.free();
+            ids.extend(answered(held).await);
+            until_reserved(&gateway).await;
+        }
+        home = gateway.kill();
+    }
+    nothing_is_lost(home, &ids, &sink).await;
+}
+
+#[tokio::test]
+async fn a_reserve_that_cannot_be_given_up_is_told_once() {
+    let Some(disk) = SmallDisk::mount() else {
+        eprintln!("skipped: a small disk cannot be mounted here; that takes root");
+        return;
+    };
+    let sink = Sink::always(Reply::status(200));
+    let gateway = disk.gateway(&sink).await;
+    let reserve = disk.data().join("reserve");
+    fs::remove_file(&reserve).and_then(|()| fs::create_dir(&reserve)).expect("somebody puts a folder in its place");
+    disk.fill();
+    let mut sent = Vec::new();
+    until("events to wait", || {
+        disk.fill();
+        sent.push(send(&gateway, &format!("filling-{}", sent.len())));
+        async { is_failing(&gateway).await.then_some(()) }
+    })
+    .await;
+    let before = errors(&gateway).await;
+    until("further tries", || async { (errors(&gateway).await >= before + 3.0).then_some(()) }).await;
+    assert_eq!(gateway.log().iter().filter(|line| line.contains("the reserve cannot be given up")).count(), 1);
+    disk.free();
+    answered(sent).await;
+}
+
+#[tokio::test]
 async fn on_a_small_disk_quarantine_keeps_a_part_and_the_operator_is_told_why_it_stays() {
     let Some(disk) = SmallDisk::mount() else {
         skipped::say("a small disk cannot be mounted here; that takes root");

@@ -104,6 +104,27 @@ async fn a_newer_schema_is_refused_and_left_as_it_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_newer_schema_whose_version_stands_in_the_log_alone_is_refused_and_left_as_it_is() {
+    let house = House::new(SQLITE);
+    let store = house.open();
+    stored(&store, to(event(1), &["orders"])).await;
+    drop(store);
+    // As a newer program leaves it that crashes before the log is moved.
+    let connection = rusqlite::Connection::open(database(&house)).unwrap();
+    connection.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).unwrap();
+    connection.execute_batch("PRAGMA wal_autocheckpoint = 0; ALTER TABLE event ADD COLUMN news; PRAGMA user_version = 99;").unwrap();
+    drop(connection);
+    let kept = || contents(&house.settings().path).into_iter().filter(|(path, _)| !path.ends_with("hookgate.db-shm")).collect::<Vec<_>>();
+    let before = kept();
+    assert_ne!(before[0].1[60..64], 99_u32.to_be_bytes(), "the file does not say so yet");
+    for _ in 0..2 {
+        let (problem, message) = refused(&house.settings());
+        assert!(matches!(problem, Problem::Newer { found: 99, .. }) && message.contains("use the newer hookgate"), "{message}");
+        assert_eq!(kept(), before);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_database_of_another_program_is_refused() {
     let house = House::new(SQLITE);
     fs::create_dir(house.settings().path).unwrap();
@@ -392,7 +413,14 @@ async fn a_kill_while_events_are_indexed_leaves_each_to_be_found_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_store_of_the_first_version_is_brought_up_to_date_with_what_it_holds() {
+async fn a_store_of_an_earlier_version_is_brought_up_to_date_with_what_it_holds() {
+    for undo in ["ALTER TABLE event DROP COLUMN first_body_half; PRAGMA user_version = 1", "PRAGMA user_version = 2"] {
+        is_brought_up_to_date(undo).await;
+    }
+}
+
+/// From the version to which these statements bring it back from the second one.
+async fn is_brought_up_to_date(undo: &str) {
     let house = House::new(SQLITE);
     let store = house.open();
     stored(&store, to(event(1), &["orders"])).await;
@@ -401,11 +429,8 @@ async fn a_store_of_the_first_version_is_brought_up_to_date_with_what_it_holds()
     stored(&store, to(kept_back, &["orders"])).await;
     let before = store.stats().await.unwrap().quarantine_bytes;
     drop(store);
-    from_outside(
-        &house,
-        "ALTER TABLE event DROP COLUMN weight; ALTER TABLE event DROP COLUMN first_body_half;
-         ALTER TABLE state DROP COLUMN quarantine_bytes; PRAGMA user_version = 1",
-    );
+    let third = "ALTER TABLE event DROP COLUMN weight; ALTER TABLE state DROP COLUMN quarantine_bytes;";
+    from_outside(&house, &format!("{third} {undo}"));
     let store = house.open();
     assert_eq!(ids(&store, all()).await, [event(2).id, event(1).id]);
     let after = store.stats().await.unwrap().quarantine_bytes;

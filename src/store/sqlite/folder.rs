@@ -2,7 +2,8 @@
 
 use super::{
     super::{Problem, StoreError},
-    reserve, schema,
+    reserve,
+    schema::{self, MigrateError},
 };
 use rusqlite::ffi;
 use std::{
@@ -99,6 +100,14 @@ impl Folder {
     /// What an error of the system means while it opens the folder.
     pub(super) fn refused(&self, error: io::Error) -> StoreError {
         unusable(&self.path, Problem::Io(Arc::new(error)))
+    }
+
+    /// What it means that the schema cannot be used.
+    pub(super) fn outdated(&self, error: MigrateError) -> StoreError {
+        match error {
+            MigrateError::Newer(found) => unusable(&self.path, Problem::Newer { found, known: schema::VERSION }),
+            MigrateError::Engine(error) => self.unusable(error),
+        }
     }
 
     /// What an error of the engine means while it opens the folder.

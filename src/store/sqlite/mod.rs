@@ -95,13 +95,12 @@ impl Sqlite {
     /// # Errors
     /// [`StoreError::Unusable`], with what to do.
     pub fn open(settings: &Settings, room: Room, clock: Clock, metrics: Arc<Metrics>) -> Result<Self, StoreError> {
-        let (shared, mut connection, book) = start::open(settings, room, clock, metrics)?;
+        let (shared, begun) = start::open(settings, room, clock, metrics)?;
         let checkpoints = Checkpoints::start(&shared);
-        checkpoints.watch(&mut connection).map_err(|error| shared.folder.unusable(error))?;
         let (commands, taken) = mpsc::channel(COMMANDS);
         let keep = expire::Keep::new(settings);
         let theirs = shared.clone();
-        let run = move || Writer::new(theirs, taken, connection, book, keep, checkpoints).run();
+        let run = move || Writer::new(theirs, taken, begun, keep, checkpoints).run();
         let thread = tasks::thread("store-writer", run).map_err(|error: io::Error| StoreError::Unusable {
             path: settings.path.clone(),
             problem: super::Problem::Io(Arc::new(error)),

@@ -51,6 +51,11 @@ impl Readers {
         })
     }
 
+    /// Takes one that is open.
+    pub(super) fn keep(&self, connection: Connection) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+    }
+
     /// Moves the log into the database, twice: what came in the meantime is much less, and after that there is little left.
     pub(super) fn checkpoint(&self) -> Result<()> {
         let _open = self.gate.read().unwrap_or_else(PoisonError::into_inner);

@@ -1,5 +1,6 @@
 //! The reserve: a file that only takes room, given up when the disk fills, so that events go on being stored while somebody
-//! is called. It is made, and made again, beside everything else; where it was given up an empty file stays, for the next start.
+//! is called. It is made, and made again, beside everything else; where it was given up a small file stays, which the next start
+//! takes where it has no room to read what is stored.
 
 use super::{
     folder::{self, Disk},
@@ -31,6 +32,9 @@ const PART_OF_FREE: u64 = 4;
 
 /// Less than this is of no use.
 const LEAST: u64 = 64 << 10;
+
+/// So much of it is left for a start: the index of the log takes 32 KiB.
+const LAST: u64 = 48 << 10;
 
 /// How often it is looked after.
 const EVERY: Duration = Duration::from_secs(1);
@@ -70,8 +74,8 @@ impl Reserve {
         let found = fs::metadata(&path).ok();
         // A file with holes, as a copy may be, holds no room.
         let held = |file: &fs::Metadata| if file.blocks().saturating_mul(512) < file.len() / 2 { None } else { Some(file.len()) };
-        let bytes = found.as_ref().and_then(held).unwrap_or(0);
-        let is_given_up = found.is_some_and(|file| file.len() == 0);
+        let is_given_up = found.as_ref().is_some_and(|file| file.len() <= LAST);
+        let bytes = found.as_ref().and_then(held).filter(|_| !is_given_up).unwrap_or(0);
         Self { path, wanted, bytes: bytes.into(), is_given_up: is_given_up.into(), given_up: Mutex::new(0) }
     }
 
@@ -91,7 +95,7 @@ impl Reserve {
         *given_up += 1;
         self.bytes.store(0, Ordering::Release);
         let was_given_up = self.is_given_up.swap(true, Ordering::AcqRel);
-        match empty(&self.path) {
+        match cut(&self.path, LAST) {
             Ok(bytes) if bytes > 0 => {
                 tracing::error!(bytes, "the disk is full: the reserve is given up, and events are stored in its room; make room");
                 true
@@ -108,6 +112,13 @@ impl Reserve {
                 }
                 false
             }
+        }
+    }
+
+    /// Gives up what is left of it.
+    pub(super) fn give_up_last(&self) {
+        if let Err(error) = cut(&self.path, 0) {
+            tracing::warn!(%error, "the last of the reserve cannot be given up");
         }
     }
 
@@ -141,7 +152,6 @@ impl Reserve {
         let given_up = self.lock();
         let before = *given_up;
         let mut file = folder::private(&self.path)?;
-        file.set_len(0)?;
         self.bytes.store(0, Ordering::Release);
         let allocated = rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, bytes);
         drop(given_up);
@@ -152,10 +162,10 @@ impl Reserve {
                     return Ok(Made::Not);
                 }
             }
-            Err(error) => return Err(self.take_back(&file, error.into())),
+            Err(error) => return Err(self.take_back(error.into())),
         }
         if let Err(error) = file.sync_all() {
-            return Err(self.take_back(&file, error));
+            return Err(self.take_back(error));
         }
         let given_up = self.lock();
         if *given_up != before {
@@ -178,7 +188,7 @@ impl Reserve {
             }
             if let Err(error) = file.write_all(&chunk[..part]) {
                 drop(given_up);
-                return Err(self.take_back(file, error));
+                return Err(self.take_back(error));
             }
             left -= part as u64;
         }
@@ -186,9 +196,9 @@ impl Reserve {
     }
 
     /// What came to nothing leaves no file that looks as if the reserve had been given up.
-    fn take_back(&self, file: &File, error: io::Error) -> io::Error {
+    fn take_back(&self, error: io::Error) -> io::Error {
         let _unchanged = self.lock();
-        let emptied = file.set_len(0).and_then(|()| if self.is_given_up() { Ok(()) } else { fs::remove_file(&self.path) });
+        let emptied = if self.is_given_up() { cut(&self.path, LAST).map(drop) } else { fs::remove_file(&self.path) };
         emptied.err().unwrap_or(error)
     }
 
@@ -197,13 +207,13 @@ impl Reserve {
     }
 }
 
-/// Leaves an empty file, and gives how long it was. The room is there for others once that is synced.
-fn empty(path: &Path) -> io::Result<u64> {
+/// Leaves so much of the file, and gives how much that freed. The room is there for others once that is synced.
+fn cut(path: &Path, left: u64) -> io::Result<u64> {
     let file = folder::private(path)?;
     let bytes = file.metadata()?.len();
-    file.set_len(0)?;
+    file.set_len(bytes.min(left))?;
     file.sync_all()?;
-    Ok(bytes)
+    Ok(bytes.saturating_sub(left))
 }
 
 /// The thread that looks after the reserve; dropping it ends it.
@@ -287,7 +297,7 @@ mod tests {
         tended(&reserve, ROOMY);
         assert!(reserve.give_up());
         assert!(!reserve.give_up(), "it is given up once");
-        assert_eq!((length(folder.path()), reserve.bytes(), reserve.is_given_up()), (Some(0), 0, true));
+        assert_eq!((length(folder.path()), reserve.bytes(), reserve.is_given_up()), (Some(LAST), 0, true));
         assert_eq!(tended(&reserve, FULL), (0, true));
         assert_eq!(tended(&reserve, NARROW), (0, true), "it would be full again at once");
         assert_eq!(tended(&reserve, ROOMY), (WANTED, false));
@@ -299,6 +309,10 @@ mod tests {
         let reserve = Reserve::find(folder.path(), WANTED);
         tended(&reserve, ROOMY);
         reserve.give_up();
+        let reserve = Reserve::find(folder.path(), WANTED);
+        assert_eq!((reserve.bytes(), reserve.is_given_up()), (0, true));
+        reserve.give_up_last();
+        assert_eq!(length(folder.path()), Some(0));
         let reserve = Reserve::find(folder.path(), WANTED);
         assert!(reserve.is_given_up());
         assert_eq!(tended(&reserve, ROOMY), (WANTED, false));
@@ -354,6 +368,6 @@ mod tests {
         assert_eq!(length(folder.path()), Some(WANTED));
         reserve.give_up();
         assert!(!reserve.fill(&mut file, WANTED, 0, &goes_on).unwrap());
-        assert_eq!(length(folder.path()), Some(0));
+        assert_eq!(length(folder.path()), Some(LAST));
     }
 }

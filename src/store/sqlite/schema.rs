@@ -3,6 +3,17 @@
 use rusqlite::{Connection, OpenFlags, Result, config::DbConfig};
 use std::{path::Path, time::Duration};
 
+/// Why a schema cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum MigrateError {
+    /// It has this version, which a newer program wrote.
+    #[error("the schema has version {0}")]
+    Newer(i64),
+    /// The engine failed.
+    #[error(transparent)]
+    Engine(#[from] rusqlite::Error),
+}
+
 /// Marks the file as ours: `hkgt`.
 pub(super) const APPLICATION_ID: i64 = 0x686b_6774;
 
@@ -120,8 +131,13 @@ pub(super) fn version(connection: &Connection) -> Result<i64> {
 }
 
 /// Brings the schema to [`VERSION`], each step in a transaction of its own. `now` is the start of a new store's timeline.
-pub(super) fn migrate(connection: &mut Connection, now: i64) -> Result<()> {
+/// A newer one is left as it is: its version may stand in the log alone, where a look at the file does not see it.
+pub(super) fn migrate(connection: &mut Connection, now: i64) -> Result<(), MigrateError> {
     let found = version(connection)?;
+    if found > VERSION {
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        return Err(MigrateError::Newer(found));
+    }
     for (place, step) in MIGRATIONS.iter().enumerate().skip(usize::try_from(found).unwrap_or(0)) {
         let transaction = connection.transaction()?;
         transaction.execute_batch(step)?;

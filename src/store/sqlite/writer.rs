@@ -73,21 +73,21 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Over a store that is open and recovered.
+    /// Over a store that is open and recovered; where it is not recovered, that comes first.
     pub(super) fn new(
         shared: Arc<Shared>,
         commands: mpsc::Receiver<Command>,
-        connection: Connection,
-        book: Book,
+        begun: Option<(Connection, Book)>,
         keep: Keep,
         checkpoints: Checkpoints,
     ) -> Self {
         let now = shared.timeline.instant();
+        let (connection, book) = begun.map_or_else(Default::default, |(connection, book)| (Some(connection), book));
         Self {
             commands,
-            connection: Some(connection),
+            connection,
             durability: Durability::Full,
-            index_at: (!book.recent.is_empty()).then_some(now),
+            index_at: None,
             indexing: None,
             book,
             keep,
@@ -105,6 +105,9 @@ impl Writer {
 
     /// Works until the store closes.
     pub(super) fn run(mut self) {
+        if self.begin().is_err() {
+            return;
+        }
         loop {
             let is_closing = self.shared.is_closing();
             if is_closing {
