@@ -118,7 +118,7 @@ impl Certificates {
                 tracing::info!(files = %self.files, "the TLS files of a destination have changed and are used from now on");
             }
             Ok(Err((part, error))) => {
-                let file = self.files.path(part).map(PathBuf::as_path).unwrap_or(std::path::Path::new("")).display();
+                let file = self.files.path(part).map_or_else(String::new, |path| path.display().to_string());
                 tracing::error!(%file, %error, "the changed TLS files of a destination cannot be used; those before stay");
             }
             Err(error) => {

@@ -1,8 +1,8 @@
 //! How a destination knows the gateway: tokens and passwords that are set, and tokens that are fetched.
 
 use crate::support::{
-    gateway::Gateway,
-    sender::sample,
+    gateway::{Gateway, Home, hookgate},
+    sender::{exchange, request, sample},
     sink::{Reply, Request, Sink},
     until::until,
 };
@@ -209,4 +209,33 @@ rules: [ {{ name: all, to: orders }} ]
     assert_eq!((&event["attempts"][0]["result"], &event["attempts"][1]["result"]), (&"auth".into(), &"2xx".into()));
     assert_eq!(event["attempts"][0]["error"], "no token: the token endpoint answered 500");
     assert_eq!(gateway.metric("hookgate_delivery_attempts_total{destination=\"orders\",result=\"auth\"}").await, 1.0);
+}
+
+#[tokio::test]
+async fn with_dev_nobody_is_asked_for_a_token_and_no_certificate_has_to_be_there() {
+    let tokens = endpoint(3600);
+    let home = Home::new(&format!(
+        "sources: {{ ottu: {{ secret: test-hmac-key }} }}
+destinations:
+  orders:
+    url: https://orders.internal/hooks
+    auth: {{ oauth2: {{ token_url: '{}', client_id: shop, client_secret: '${{NO_SUCH_SECRET}}' }} }}
+    tls: {{ ca: none.pem, cert: none.pem, key: none.key }}
+    sign: {{ scheme: standard-webhooks, secret: '${{NO_SUCH_SECRET}}' }}
+rules: [ {{ name: all, to: orders }} ]
+",
+        tokens.url("/token")
+    ));
+    let mut command = hookgate();
+    command.args(["serve", "--dev", "--config"]).arg(home.rules_file());
+    let gateway = Gateway::run(command, home).await;
+    assert_eq!(gateway.send(&sample("payment.paid")).await.code, 200);
+    let arrived = until("the delivery at the sink", || async {
+        let listed =
+            exchange(gateway.admin, &request("GET", "/dev/sink/orders", &[("host", &gateway.admin.to_string())], b"")).await.text();
+        listed.contains("webhook-id").then_some(listed)
+    })
+    .await;
+    assert!(arrived.contains("webhook-signature"), "{arrived}");
+    assert_eq!(tokens.connections(), 0);
 }

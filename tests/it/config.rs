@@ -3,8 +3,7 @@
 use hookgate::{
     config::{Code, Config, ConfigError, Loaded, Unset, load},
     deliver::retry::{Jitter, Retry},
-    destination::{Auth, ClientCredentials, LinkLocal},
-    domain::{event::Normal, path::Path as Place, quantity::duration, secret::Secret},
+    domain::{event::Normal, path::Path as Place, quantity::duration},
     provider::{
         Algorithm, Encoding, Mapping, Scheme, Unsigned,
         hmac::{Form, SignedTime},
@@ -17,6 +16,7 @@ use std::{
     time::Duration,
 };
 
+mod destinations;
 mod hostile;
 
 const DATA: &str = "tests/data/config";
@@ -293,50 +293,6 @@ rules:
     assert_eq!((config.rules.answers.get("billing"), config.rules.answers.get("news")), (Some(&299), Some(&200)));
     assert_eq!(config.rules.rules[0].respond, Some(204));
     assert_eq!((config.sources[0].receive.dedupe, config.sources[3].receive.allow_ips.len()), (Duration::from_secs(7_200), 1));
-}
-
-#[test]
-fn how_a_destination_is_reached_is_said_by_its_keys() {
-    let config = good(
-        r#"
-version: 1
-sources: { ottu: { secret: k } }
-destinations:
-  plain: https://orders.example.com/
-  machine: { url: "http://169.254.10.1/hooks", allow_link_local: true }
-  name: { url: "https://orders.example.com/", allow_link_local: false }
-  signed: { url: "https://orders.example.com/", sign: { scheme: standard-webhooks, secret: ["whsec_${NEW:-bmV3}", whsec_b2xk] } }
-  bearer: { url: "https://orders.example.com/", auth: { bearer: "${ERP_TOKEN}" } }
-  basic: { url: "https://orders.example.com/", auth: { basic: { user: shop, password: "" } } }
-  client:
-    url: https://orders.example.com/
-    auth: { oauth2: { token_url: "https://id.example.com/token", client_id: shop, client_secret: "${ERP_TOKEN}", scope: "a b" } }
-  trusting: { url: "https://orders.example.com/", tls: { ca: cert.pem } }
-  mutual: { url: "https://orders.example.com/", tls: { cert: "${CERT:-cert}.pem", key: "${file:from-file.key}" } }
-  once: { url: "https://orders.example.com/", sign: { scheme: standard-webhooks, secret: whsec_b2xk } }
-"#,
-    );
-    let of = |name: &str| &config.destinations.iter().find(|found| &*found.name == name).expect(name).settings;
-    let reach = ["plain", "machine", "name"].map(|name| of(name).link_local);
-    assert_eq!(reach, [LinkLocal::Refused, LinkLocal::Allowed, LinkLocal::Refused]);
-    let basic = Auth::Basic { user: Secret::new("shop"), password: Secret::new("") };
-    let client = ClientCredentials {
-        token_url: http::Uri::from_static("https://id.example.com/token"),
-        client_id: Secret::new("shop"),
-        client_secret: Secret::new("hidden-token"),
-        scope: Some("a b".into()),
-    };
-    let auth = ["plain", "bearer", "basic", "client"].map(|name| of(name).auth.clone());
-    assert_eq!(auth, [None, Some(Auth::Bearer(Secret::new("hidden-token"))), Some(basic), Some(Auth::OAuth2(Box::new(client)))]);
-    let files = |name: &str| of(name).tls.as_ref().map(|tls| format!("{tls:?}")).unwrap_or_default();
-    assert_eq!(files("plain"), "");
-    assert!(files("trusting").contains("/cert.pem\"") && files("trusting").contains("client: None"), "{}", files("trusting"));
-    assert!(files("mutual").contains("ca: None") && files("mutual").contains("/from-file.key\""), "{}", files("mutual"));
-    let secrets = |name: &str| of(name).sign.iter().map(|secret| secret.expose().to_owned()).collect::<Vec<_>>();
-    assert_eq!(
-        (secrets("plain").len(), secrets("signed"), secrets("once")),
-        (0, vec!["whsec_bmV3".to_owned(), "whsec_b2xk".to_owned()], vec!["whsec_b2xk".to_owned()])
-    );
 }
 
 #[test]
