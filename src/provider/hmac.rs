@@ -7,7 +7,7 @@ use super::{
     signature::{Algorithm, Encoding, Keys},
 };
 use crate::domain::{
-    event::{Event, Fields, Verdict},
+    event::{Event, Fields, Reason, Verdict},
     id::EventId,
     json::Document,
     name::Name,
@@ -104,7 +104,10 @@ impl Form {
 impl Provider for Hmac {
     fn open(&self, received: &Received) -> Result<Event, OpenError> {
         let id = self.check(received).map_err(OpenError::Signature)?;
-        Ok(self.mapping.event(&self.source, received, id, Verdict::Accepted))
+        // A signature of nothing says nothing, and is the same for ever.
+        let is_empty = received.body.is_empty() && self.form.time.is_none();
+        let verdict = if is_empty { Verdict::Quarantined(Reason::EmptyMessage) } else { Verdict::Accepted };
+        Ok(self.mapping.event(&self.source, received, id, verdict))
     }
 
     /// Every body is signed as a whole.

@@ -3,6 +3,7 @@
 
 use super::memory::Standing;
 use crate::domain::{
+    address::origin,
     event::Fields,
     json::{Document, Kind},
     received::Received,
@@ -11,7 +12,7 @@ use crate::domain::{
 use http::{HeaderMap, HeaderValue};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -167,7 +168,7 @@ impl Entry {
 
 impl Kept {
     fn insert(&mut self, number: u64, entry: Entry) {
-        let (address, bytes, is_known) = (whose(entry.received.peer), entry.bytes(), entry.standing == Standing::Known);
+        let (address, bytes, is_known) = (origin(entry.received.peer), entry.bytes(), entry.standing == Standing::Known);
         self.resize(address, |share| {
             share.numbers.insert(number);
             share.bytes += bytes;
@@ -188,7 +189,7 @@ impl Kept {
     fn remove(&mut self, number: u64) {
         let Some(entry) = self.entries.remove(&number) else { return };
         let bytes = entry.bytes();
-        self.resize(whose(entry.received.peer), |share| {
+        self.resize(origin(entry.received.peer), |share| {
             share.numbers.remove(&number);
             share.bytes -= bytes;
         });
@@ -203,14 +204,6 @@ impl Kept {
             self.by_size.insert((share.rank(), address));
             self.shares.insert(address, share);
         }
-    }
-}
-
-/// Whose share an address counts into: whoever has one address of IPv6 has the 2⁶⁴ beside it.
-fn whose(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
     }
 }
 
@@ -347,11 +340,11 @@ mod tests {
                     ring.numbers().into_iter().filter(|number| number % 3 == 0).for_each(|number| ring.remove(number));
                 }
                 let entry = entry(PEERS[peer], number, size);
-                model.push((number as u64, whose(entry.received.peer), entry.bytes()));
+                model.push((number as u64, origin(entry.received.peer), entry.bytes()));
                 model = shrunk(model, total);
                 ring.keep(entry);
                 let kept = ring.lock();
-                let found: Vec<_> = kept.entries.iter().map(|(number, entry)| (*number, whose(entry.received.peer), entry.bytes())).collect();
+                let found: Vec<_> = kept.entries.iter().map(|(number, entry)| (*number, origin(entry.received.peer), entry.bytes())).collect();
                 prop_assert_eq!(&found, &model);
                 prop_assert!(kept.bytes <= total && kept.bytes == found.iter().map(|one| one.2).sum::<usize>());
                 prop_assert_eq!(kept.shares.values().map(|share| share.numbers.len()).sum::<usize>(), found.len());

@@ -117,6 +117,18 @@ async fn a_raw_body_that_is_signed_in_a_header_is_delivered_though_it_is_no_json
 }
 
 #[tokio::test]
+async fn a_signature_of_nothing_proves_nothing_and_is_kept_for_a_human() {
+    let sink = Sink::always(Reply::status(200));
+    let gateway = Gateway::start(&rules(&sink)).await;
+    // HMAC-SHA256 of nothing under the key of the source.
+    let signature = "sha256=66a0c074deaa0f489ead6537e0d32f9a344b90bbeda705b6ed45ecd3b413fb40";
+    let answer = exchange(gateway.public, &request("POST", "/hooks/hub", &[("x-hub-signature-256", signature)], b"")).await;
+    assert_eq!(answer.code, 200, "{}", answer.text());
+    let event = gateway.until_status(&answer.event(), "quarantined").await;
+    assert_eq!(event["explanation"]["quarantine_reason"], "empty_message");
+}
+
+#[tokio::test]
 async fn whatever_is_wrong_with_a_signature_is_answered_alike_told_in_the_log_and_not_stored() {
     let sink = Sink::always(Reply::status(200));
     let gateway = Gateway::start(&rules(&sink)).await;
