@@ -65,6 +65,21 @@ fn as_many_workers_are_hired_as_there_is_work_up_to_the_concurrency() {
 }
 
 #[test]
+fn where_the_concurrency_is_lowered_workers_leave_as_they_come_back() {
+    let mut queue = Queue::new(4, Gate::Open);
+    queue.leased(leases(9));
+    assert_eq!(hired(&mut queue), 4);
+    assert!((0..4).all(|_| queue.take().is_some()));
+    queue.change(2, Gate::Open);
+    let goes_on = [(); 4].map(|()| {
+        queue.give_back();
+        queue.take().is_some()
+    });
+    assert_eq!(goes_on, [false, false, true, true]);
+    assert_eq!((queue.in_flight(), hired(&mut queue)), (2, 0));
+}
+
+#[test]
 fn leases_are_taken_in_the_order_in_which_they_came() {
     let mut queue = Queue::new(1, Gate::Open);
     for seq in [5, 3, 9] {

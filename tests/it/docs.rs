@@ -8,7 +8,10 @@ use crate::support::{
     gateway::{Gateway, hookgate},
     sender::sample,
 };
-use hookgate::config::{self, Code, Loaded, Unset};
+use hookgate::{
+    config::{self, Code, Loaded, Unset},
+    receive::server::Limits,
+};
 use regex::Regex;
 use serde_json::Value;
 use std::{
@@ -103,6 +106,29 @@ fn the_defaults_written_out_are_the_defaults() {
                     rules: [ { name: everything, to: orders } ]\n";
     let [shown, smallest] = [load(&shown.place, &shown.text), load("the smallest file", smallest)];
     assert_eq!(format!("{:#?}", shown.config), format!("{:#?}", smallest.config));
+}
+
+#[test]
+fn the_limits_of_the_public_listener_are_those_of_the_table() {
+    let page = page(Path::new("docs/operations.md"));
+    let limits = page.section("## Limits");
+    let ours = Limits::default();
+    let thousands = |number: usize| format!("{},{:03}", number / 1_000, number % 1_000);
+    let mebibytes = |bytes: usize| bytes >> 20;
+    for told in [
+        format!("| Time for the head; for the whole request | {} s; {} s |", ours.head.as_secs(), ours.request.as_secs()),
+        format!("| Idle connection | {} s |", ours.idle.as_secs()),
+        format!("| Public connections | {}, or what", thousands(ours.connections)),
+        format!("| Public connections of one address that wait for a request | {} (", thousands(ours.waiting_per_address)),
+        format!(
+            "| Memory for bodies that are read or held | {} MiB, {} MiB of them for",
+            mebibytes(ours.small_bodies + ours.large_bodies + ours.known_bodies),
+            mebibytes(ours.known_bodies)
+        ),
+        format!("A connection younger than {} ms is never closed", ours.grace.as_millis()),
+    ] {
+        assert!(limits.contains(&told), "{told} in {limits}");
+    }
 }
 
 #[test]

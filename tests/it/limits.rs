@@ -1,101 +1,23 @@
-//! The limits of the public listener, with short times and few connections: the listener itself, on a real socket,
-//! in front of a real store.
+//! The limits of the public listener, with short times and few connections: who is let in, who has to go, and the stop.
+
+mod house;
+mod requests;
 
 use crate::support::{
-    sender::{Connection, request, sample},
-    until::{until, until_eq},
+    sender::{Connection, request},
+    until::until_eq,
 };
 use hookgate::{
-    domain::{clock::Clock, delivery::Lease, name::Name, pem::Pem, secret::Secret},
-    metrics::{Labels, Metrics},
-    provider::{self, Scheme, Unsigned},
+    domain::pem::Pem,
     receive::{
-        Dispatch, FrontDoor, Network, SourceSettings, TrustedProxies,
-        server::{self, Limits, Settings, Stage},
+        Network, TrustedProxies,
+        server::{Limits, Settings, Stage},
         tls::{Files, Tls},
     },
-    route::Rules,
-    store::{self, Store},
-    tasks,
 };
-use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
-use tempfile::TempDir;
-use tokio::{
-    io::AsyncReadExt,
-    io::AsyncWriteExt,
-    net::{TcpSocket, TcpStream},
-    sync::watch,
-    task::JoinHandle,
-};
-
-/// Takes nothing on: no rule sends anything anywhere.
-struct Nowhere;
-
-impl Dispatch for Nowhere {
-    fn dispatch(&self, leases: Vec<Lease>, deferred: &[Name]) {
-        assert!(leases.is_empty() && deferred.is_empty());
-    }
-}
-
-/// A limit that no story reaches.
-const AGES: Duration = Duration::from_secs(600);
-
-struct House {
-    address: SocketAddr,
-    stage: watch::Sender<Stage>,
-    server: JoinHandle<()>,
-    store: Arc<dyn Store>,
-    _folder: TempDir,
-}
-
-impl House {
-    fn open(limits: Limits) -> Self {
-        Self::with(Settings { limits, ..Settings::default() })
-    }
-
-    fn with(settings: Settings) -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let name = Name::of_part("ottu").expect("a name");
-        let metrics = Arc::new(Metrics::new(&Labels { sources: vec![name.clone()], ..Labels::default() }));
-        let stored = store::Settings {
-            path: folder.path().join("data"),
-            keep: Duration::from_secs(3600),
-            keep_unresolved: Duration::from_secs(3600),
-        };
-        let clock = Clock::system();
-        let store = store::open(&stored, clock.clone(), Arc::clone(&metrics)).expect("a store");
-        let source = SourceSettings {
-            name: name.clone(),
-            path: "/webhooks/ottu".to_owned(),
-            allow_ips: Vec::new(),
-            provider_timeout: Duration::from_secs(15),
-            hold: Duration::from_secs(60),
-            dedupe: Duration::from_secs(3600),
-            keys: Arc::new([]),
-        };
-        let provider = provider::Settings { scheme: Scheme::Ottu, secrets: vec![Secret::new("test-hmac-key")], unsigned: Unsigned::Reject };
-        let rules = Rules { answers: HashMap::from([(name, 200)]), ..Rules::default() };
-        let door = FrontDoor::new(vec![(source, provider)], Arc::new(rules), Arc::clone(&store), Arc::new(Nowhere), clock.clone(), metrics);
-        let listener = server::bind("127.0.0.1:0".parse().expect("an address")).expect("a port");
-        let address = listener.local_addr().expect("it is bound");
-        let (stage, stages) = watch::channel(Stage::Open);
-        let server = tasks::spawn(server::serve(listener, Arc::new(door), settings, clock, stages));
-        Self { address, stage, server, store, _folder: folder }
-    }
-
-    /// A connection whose head is read, and of whose webhook the last byte is missing.
-    async fn busy(&self) -> Connection {
-        let mut busy = Connection::open(self.address).await;
-        let asking = request("POST", "/webhooks/ottu", &[("expect", "100-continue")], &sample("payment.paid"));
-        busy.send(&asking[..asking.len() - 1]).await;
-        assert_eq!(busy.answer().await.expect("its head was read").code, 100);
-        busy
-    }
-}
-
-fn webhook() -> Vec<u8> {
-    request("POST", "/webhooks/ottu", &[], &sample("payment.paid"))
-}
+use house::{AGES, House, webhook};
+use std::time::Duration;
+use tokio::net::TcpStream;
 
 #[tokio::test]
 async fn a_head_that_takes_too_long_ends_its_connection_and_an_idle_one_may_wait_longer() {
@@ -206,17 +128,6 @@ async fn a_wrong_signature_spares_nobody_and_a_trusted_proxy_is_spared() {
 }
 
 #[tokio::test]
-async fn a_request_that_is_not_whole_in_time_is_answered_and_ends_its_connection() {
-    let house = House::open(Limits { request: Duration::from_millis(300), ..Limits::default() });
-    let text = webhook();
-    let mut slow = Connection::open(house.address).await;
-    slow.send(&text[..text.len() - 1]).await;
-    let answer = slow.answer().await.expect("an answer");
-    assert_eq!((answer.code, answer.header("connection")), (408, Some("close")));
-    assert!(slow.is_closed().await);
-}
-
-#[tokio::test]
 async fn when_every_connection_is_busy_a_new_one_waits_for_its_turn() {
     let house = House::open(Limits { connections: 2, ..Limits::default() });
     let text = webhook();
@@ -256,69 +167,6 @@ async fn a_full_house_notices_a_stop_and_answers_whoever_waits_at_the_door() {
 }
 
 #[tokio::test]
-async fn bodies_beyond_the_memory_for_them_wait_and_are_all_answered() {
-    let house = House::open(Limits { small_bodies: 64 << 10, large_bodies: 256 << 10, known_bodies: 0, ..Limits::default() });
-    let mut large: serde_json::Value = serde_json::from_slice(&sample("payment.paid")).expect("JSON");
-    large["extra"] = serde_json::json!("x".repeat(900_000));
-    let body = large.to_string();
-    let senders: Vec<_> = (0..16)
-        .map(|_| {
-            let (to, text) = (house.address, request("POST", "/webhooks/ottu", &[], body.as_bytes()));
-            tasks::spawn(async move {
-                let mut connection = Connection::open(to).await;
-                connection.send(&text).await;
-                connection.answer().await.expect("an answer").code
-            })
-        })
-        .collect();
-    for sender in senders {
-        assert_eq!(sender.await.expect("it does not panic"), 200);
-    }
-}
-
-#[tokio::test]
-async fn bodies_that_strangers_never_finish_do_not_keep_a_known_sender_waiting() {
-    let limits = Limits { small_bodies: 64 << 10, large_bodies: 64 << 10, known_bodies: 64 << 10, request: AGES, ..Limits::default() };
-    let house = House::open(limits);
-    let mut known = Connection::open(house.address).await;
-    known.send(&webhook()).await;
-    assert_eq!(known.answer().await.expect("an answer").code, 200);
-    let unfinished = request("POST", "/webhooks/ottu", &[("expect", "100-continue")], &vec![b'x'; 60 << 10]);
-    let mut strangers = Vec::new();
-    for _ in 0..8 {
-        let socket = TcpSocket::new_v4().expect("a socket");
-        socket.bind("127.0.0.2:0".parse().expect("an address")).expect("all of 127.0.0.0/8 is here");
-        let mut stranger = Connection::over(socket.connect(house.address).await.expect("a connection"));
-        stranger.send(&unfinished[..unfinished.len() - 1]).await;
-        strangers.push(stranger);
-    }
-    // Of the strangers some are read, and the rest waits.
-    assert_eq!(strangers[0].answer().await.expect("it is read").code, 100);
-    for _ in 0..3 {
-        known.send(&webhook()).await;
-        assert_eq!(known.answer().await.expect("an answer").code, 200);
-    }
-}
-
-#[tokio::test]
-async fn an_answer_before_the_body_is_whole_reaches_a_sender_that_goes_on_sending() {
-    let house = House::open(Limits::default());
-    let mut stream = TcpStream::connect(house.address).await.expect("a connection");
-    let length = 4 << 20;
-    stream
-        .write_all(format!("POST /webhooks/ottu HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n").as_bytes())
-        .await
-        .expect("a head");
-    let piece = vec![b'x'; 64 << 10];
-    for _ in 0..length / piece.len() {
-        stream.write_all(&piece).await.expect("the peer reads on");
-    }
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).await.expect("no reset");
-    assert!(answer.starts_with(b"HTTP/1.1 413 "), "{}", String::from_utf8_lossy(&answer));
-}
-
-#[tokio::test]
 async fn a_drain_answers_what_is_open_closes_what_is_idle_and_takes_no_more() {
     let house = House::open(Limits::default());
     let text = webhook();
@@ -338,19 +186,6 @@ async fn a_drain_answers_what_is_open_closes_what_is_idle_and_takes_no_more() {
     busy.send(&text[text.len() - 1..]).await;
     assert_eq!(busy.answer().await.expect("what was open is answered").code, 200);
     house.server.await.expect("the listener ends with its last connection");
-}
-
-#[tokio::test]
-async fn a_peer_that_goes_away_before_its_answer_has_its_event_stored_all_the_same() {
-    let house = House::open(Limits::default());
-    let mut connection = Connection::open(house.address).await;
-    connection.send(&webhook()).await;
-    drop(connection);
-    until("the event to be stored", || async {
-        let page = house.store.search(store::Query { limit: 10, ..store::Query::default() }).await.expect("a list");
-        (page.events.len() == 1).then_some(())
-    })
-    .await;
 }
 
 #[tokio::test]
