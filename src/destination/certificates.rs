@@ -11,7 +11,7 @@ use crate::{
 };
 use sha2::{Digest, Sha256};
 use std::{fmt, io, mem, path::PathBuf, sync::Arc, time::Duration};
-use tokio::sync::Mutex;
+use tokio::{sync::Mutex, task::JoinHandle, time::timeout};
 use tokio_rustls::{
     TlsConnector,
     rustls::{RootCertStore, sign::CertifiedKey},
@@ -19,6 +19,9 @@ use tokio_rustls::{
 
 /// How often the files are looked at, at most; that is done when a connection is made.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// How long the connection that begins a look waits for it; then it is made with what is in force, like all others meanwhile.
+const LOOK_WAIT: Duration = Duration::from_millis(500);
 
 /// Where the files are: one of them at least.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +68,8 @@ struct State {
     connector: Option<TlsConnector>,
     mark: Mark,
     looked: Option<Instant>,
+    /// A look that has begun: one at a time, however long a file system takes.
+    look: Option<JoinHandle<io::Result<Content>>>,
 }
 
 /// What handshakes are made with.
@@ -82,7 +87,7 @@ impl Certificates {
     /// # Errors
     /// Which of them cannot be used, and why.
     pub fn new(files: Files, read: Read, content: &Content) -> Result<Self, (Part, PemError)> {
-        let state = State { parts: parts(content)?, connector: None, mark: mark(&Ok(content)), looked: None };
+        let state = State { parts: parts(content)?, connector: None, mark: mark(&Ok(content)), looked: None, look: None };
         Ok(Self { files, read, state: Arc::new(Mutex::new(state)) })
     }
 
@@ -90,10 +95,18 @@ impl Certificates {
     pub(super) async fn connector(&self, clock: &Clock) -> Result<TlsConnector, SendError> {
         let mut state = self.state.lock().await;
         let now = clock.instant();
-        if state.looked.is_none_or(|looked| now.duration_since(looked) >= LOOK) {
+        let begins = state.look.is_none() && state.looked.is_none_or(|looked| now.duration_since(looked) >= LOOK);
+        if begins {
             state.looked = Some(now);
             let (files, read) = (self.files.clone(), self.read);
-            if let Ok(found) = tasks::blocking(move || read(&files)).await {
+            state.look = Some(tasks::blocking(move || read(&files)));
+        }
+        if let Some(look) = &mut state.look
+            && (begins || look.is_finished())
+            && let Ok(ended) = timeout(LOOK_WAIT, look).await
+        {
+            state.look = None;
+            if let Ok(found) = ended {
                 self.take(&found, &mut state);
             }
         }
@@ -179,4 +192,38 @@ fn mark(found: &Result<&Content, &io::Error>) -> Mark {
         Err(error) => Sha256::new_with_prefix([1]).chain_update(error.to_string()),
     };
     digest.finalize().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::{
+        Condvar,
+        atomic::{AtomicUsize, Ordering},
+    };
+
+    #[tokio::test]
+    async fn a_file_system_that_hangs_takes_one_thread_and_holds_up_no_connection() {
+        static LOOKS: AtomicUsize = AtomicUsize::new(0);
+        static HANGS: (std::sync::Mutex<bool>, Condvar) = (std::sync::Mutex::new(true), Condvar::new());
+        let authority = include_bytes!("../../tests/data/tls/ca.pem");
+        let content = Content { ca: Some(authority.to_vec()), client: None };
+        let read = |_: &Files| {
+            LOOKS.fetch_add(1, Ordering::SeqCst);
+            drop(HANGS.1.wait_while(HANGS.0.lock().unwrap(), |hangs| *hangs));
+            Err(io::ErrorKind::NotFound.into())
+        };
+        let own = Certificates::new(Files { ca: Some("ca.pem".into()), client: None }, read, &content).unwrap();
+        let clock = Clock::system();
+        for _ in 0..4 {
+            own.state.lock().await.looked = None;
+            assert!(own.connector(&clock).await.is_ok());
+        }
+        assert_eq!(LOOKS.load(Ordering::SeqCst), 1);
+        *HANGS.0.lock().unwrap() = false;
+        HANGS.1.notify_all();
+        while own.state.lock().await.look.is_some() {
+            assert!(own.connector(&clock).await.is_ok(), "what is in force stays");
+        }
+    }
 }
