@@ -300,6 +300,9 @@ async fn one_payload_in_many_signed_variants_takes_little_room_and_no_longer_tha
     println!("{count} variants: {stored} bodies, {bytes} bytes; {refusals:.0} refused per second, {acceptance:.0} accepted per second");
     assert_eq!(stored, BODIES_PER_SIGNATURE);
     assert!(bytes <= 1 << 20, "{bytes} bytes");
-    // They take turns, but the machine is shared: a little less is noise.
-    assert!(refusals >= 0.75 * acceptance, "{refusals:.0} refused per second, {acceptance:.0} accepted per second");
+    // They take turns, but time that others on the machine take falls on either: a quarter is left for that.
+    assert!(
+        refusals >= 0.75 * acceptance,
+        "{refusals:.0} refused per second, {acceptance:.0} accepted per second: less than 3/4, and no more than a quarter is noise"
+    );
 }

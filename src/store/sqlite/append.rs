@@ -16,7 +16,7 @@ use crate::domain::{
     plan::{Plan, Target},
 };
 use bytes::Bytes;
-use rusqlite::{OptionalExtension, Result, params};
+use rusqlite::{OptionalExtension, Result, ToSql, params_from_iter};
 use std::sync::Arc;
 
 /// In the order of the columns; numbered, since SQLite looks named ones up one by one.
@@ -251,34 +251,27 @@ impl Work<'_> {
         let (signature_half, body_half) = halves(event.id);
         let fields = &*portion.fields;
         let weight = standing.reason().map_or(0, |_| portion.weight());
-        self.connection.prepare_cached(INSERT_EVENT)?.execute(params![
-            seq,
-            signature_half,
-            body_half,
-            self.shared.names.id(self.connection, &event.source)?,
-            rows::kind_code(event.kind),
-            event.received_at.millis(),
-            event.verified,
-            portion.flags.bits(),
-            standing.reason().map(Reason::as_str),
-            rows::routing_code(plan.routing),
-            plan.answer,
-            rows::pack_plan(self.connection, &self.shared.names, plan)?,
-            ContentType(portion.content_type),
-            present(&fields.state),
-            present(&fields.result),
-            present(&fields.operation),
-            present(&fields.amount),
-            present(&fields.currency_code),
-            present(&fields.reference_number),
-            present(&fields.session_id),
-            present(&fields.order_no),
-            present(&fields.gateway_account),
-            present(&fields.gateway_name),
-            present(&fields.is_sandbox),
-            standing.first(),
-            weight,
-        ])?;
+        let source = self.shared.names.id(self.connection, &event.source)?;
+        let packed = rows::pack_plan(self.connection, &self.shared.names, plan)?;
+        let (texts, first) = (columns(fields), standing.first());
+        let before: [&dyn ToSql; 13] = [
+            &seq,
+            &signature_half,
+            &body_half,
+            &source,
+            &rows::kind_code(event.kind),
+            &event.received_at.millis(),
+            &event.verified,
+            &portion.flags.bits(),
+            &standing.reason().map(Reason::as_str),
+            &rows::routing_code(plan.routing),
+            &plan.answer,
+            &packed,
+            &ContentType(portion.content_type),
+        ];
+        let after: [&dyn ToSql; 2] = [&first, &weight];
+        let row = before.into_iter().chain(texts.iter().map(|text| text as &dyn ToSql)).chain(after);
+        self.connection.prepare_cached(INSERT_EVENT)?.execute(params_from_iter(row))?;
         let sql = "INSERT INTO body VALUES (?1, ?2)";
         self.connection.prepare_cached(sql)?.execute((seq, rows::pack_body(portion.body)))?;
         Ok(())
@@ -300,7 +293,25 @@ pub(super) fn indexed(fields: &Fields) -> impl Iterator<Item = i64> {
     found.into_iter().filter_map(|(field, text)| Some(rows::field_hash(field, present(text)?)))
 }
 
+/// The normalised fields, in the order of their columns.
+pub(super) fn columns(fields: &Fields) -> [Option<&str>; 11] {
+    [
+        &fields.state,
+        &fields.result,
+        &fields.operation,
+        &fields.amount,
+        &fields.currency_code,
+        &fields.reference_number,
+        &fields.session_id,
+        &fields.order_no,
+        &fields.gateway_account,
+        &fields.gateway_name,
+        &fields.is_sandbox,
+    ]
+    .map(present)
+}
+
 /// Absent and empty are one.
-pub(super) fn present(text: &Option<Box<str>>) -> Option<&str> {
+fn present(text: &Option<Box<str>>) -> Option<&str> {
     text.as_deref().filter(|text| !text.is_empty())
 }

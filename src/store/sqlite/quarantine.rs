@@ -2,12 +2,12 @@
 //! in part; it can be discarded, and not released. What is accepted is never looked at here.
 
 use super::{
-    append::{indexed, present},
+    append::{columns, indexed},
     rows,
     work::Work,
 };
 use crate::domain::event::{Event, Fields, Flags};
-use rusqlite::{Result, params};
+use rusqlite::{Result, ToSql, params_from_iter};
 use std::borrow::Cow;
 
 /// Of a body so much is kept beyond the budget.
@@ -111,23 +111,10 @@ impl Work<'_> {
             return Ok(());
         }
         let fields = &event.fields;
-        self.connection.prepare_cached(COMPLETE)?.execute(params![
-            seq,
-            Flags::TRUNCATED.bits(),
-            whole.weight(),
-            rows::ContentType(whole.content_type),
-            present(&fields.state),
-            present(&fields.result),
-            present(&fields.operation),
-            present(&fields.amount),
-            present(&fields.currency_code),
-            present(&fields.reference_number),
-            present(&fields.session_id),
-            present(&fields.order_no),
-            present(&fields.gateway_account),
-            present(&fields.gateway_name),
-            present(&fields.is_sandbox),
-        ])?;
+        let texts = columns(fields);
+        let before: [&dyn ToSql; 4] = [&seq, &Flags::TRUNCATED.bits(), &whole.weight(), &rows::ContentType(whole.content_type)];
+        let row = before.into_iter().chain(texts.iter().map(|text| text as &dyn ToSql));
+        self.connection.prepare_cached(COMPLETE)?.execute(params_from_iter(row))?;
         let sql = "UPDATE body SET body = ?2 WHERE seq = ?1";
         self.connection.prepare_cached(sql)?.execute((seq, rows::pack_body(whole.body)))?;
         // Written here and now, since the index that is written behind may have passed this event.
