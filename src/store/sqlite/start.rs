@@ -23,7 +23,7 @@ use rusqlite::{Connection, Result};
 use std::sync::Arc;
 
 /// What a writer begins with.
-type Beginning = (Connection, Book);
+pub(super) type Begun = (Connection, Book);
 
 /// A store that is open, and what its writer begins with; where the disk is too full to begin, nothing yet: what is there can
 /// be read, and [`Writer::begin`] is to be called.
@@ -32,7 +32,7 @@ pub(super) fn open(
     room: Room,
     clock: Clock,
     metrics: Arc<Metrics>,
-) -> Result<(Arc<Shared>, Option<Beginning>), StoreError> {
+) -> Result<(Arc<Shared>, Option<Begun>), StoreError> {
     let folder = Folder::open(&settings.path)?;
     let disk = folder.disk().map_err(|error| folder.refused(error))?;
     let reserve = Reserve::find(&settings.path, room.reserve);
@@ -87,7 +87,7 @@ fn look(folder: &Folder, clock: Clock) -> Result<Option<(Connection, Loaded)>> {
 }
 
 /// What a writer begins with, of a store that is open without one.
-fn begin(shared: &Shared) -> Result<(Connection, Book)> {
+fn begin(shared: &Shared) -> Result<Begun> {
     let connection = schema::writer(&shared.folder.database())?;
     let (book, lanes) = take_over(&connection, &shared.names, &shared.timeline)?;
     *shared.lanes() = lanes;

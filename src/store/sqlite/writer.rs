@@ -14,6 +14,7 @@ use super::{
     schema,
     settle::Settled,
     shared::{self, Reply, Shared},
+    start::Begun,
     transaction::{Durability, Undone},
     work::Work,
 };
@@ -77,7 +78,7 @@ impl Writer {
     pub(super) fn new(
         shared: Arc<Shared>,
         commands: mpsc::Receiver<Command>,
-        begun: Option<(Connection, Book)>,
+        begun: Option<Begun>,
         keep: Keep,
         checkpoints: Checkpoints,
     ) -> Self {
