@@ -26,12 +26,19 @@ impl std::io::Write for Lines {
     }
 }
 
-#[tokio::test]
-async fn a_failed_attempt_is_one_line_in_the_log_and_tells_nothing_it_should_not() {
+/// Listens to this thread. Where a process has one subscriber alone, a line that another thread is the first to log is off for all
+/// (`tracing` asks that thread's subscriber, and it has none); so here there are two.
+fn listen() -> (Lines, impl Sized) {
     let lines = Lines::default();
     let writer = lines.clone();
+    let second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::new());
     let subscriber = tracing_subscriber::fmt().json().with_writer(move || writer.clone()).finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    (lines, (tracing::subscriber::set_default(subscriber), second))
+}
+
+#[tokio::test]
+async fn a_failed_attempt_is_one_line_in_the_log_and_tells_nothing_it_should_not() {
+    let (lines, _listening) = listen();
     let sink = Sink::in_turn([Reply::with_body(503, "canary-response"), Reply::status(200)]);
     let settings = Settings {
         headers: vec![(http::header::AUTHORIZATION, Secret::new("Bearer canary-token"))],
