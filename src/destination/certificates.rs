@@ -5,11 +5,10 @@ use super::{SendError, tls};
 use crate::{
     domain::{
         clock::{Clock, Instant},
-        pem::{self, Pem, PemError},
+        pem::{self, Mark, Pem, PemError},
     },
     tasks,
 };
-use sha2::{Digest, Sha256};
 use std::{fmt, io, mem, path::PathBuf, sync::Arc, time::Duration};
 use tokio::{sync::Mutex, task::JoinHandle, time::timeout};
 use tokio_rustls::{
@@ -78,16 +77,13 @@ pub(super) struct Parts {
     pub identity: Option<CertifiedKey>,
 }
 
-/// Tells one content of the files, or one failure to read them, from another.
-type Mark = [u8; 32];
-
 impl Certificates {
     /// With the content of the files, which `read` gives again later.
     ///
     /// # Errors
     /// Which of them cannot be used, and why.
     pub fn new(files: Files, read: Read, content: &Content) -> Result<Self, (Part, PemError)> {
-        let state = State { parts: parts(content)?, connector: None, mark: mark(&Ok(content)), looked: None, look: None };
+        let state = State { parts: parts(content)?, connector: None, mark: pem::mark(Ok(content.all())), looked: None, look: None };
         Ok(Self { files, read, state: Arc::new(Mutex::new(state)) })
     }
 
@@ -121,7 +117,7 @@ impl Certificates {
     /// Takes what has changed. What cannot be used leaves what is in force, and is said once.
     fn take(&self, found: &io::Result<Content>, state: &mut State) {
         let found = found.as_ref();
-        let before = mem::replace(&mut state.mark, mark(&found));
+        let before = mem::replace(&mut state.mark, pem::mark(found.map(Content::all)));
         if before == state.mark {
             return;
         }
@@ -138,6 +134,12 @@ impl Certificates {
                 tracing::error!(files = %self.files, %error, "the changed TLS files of a destination cannot be read; those before stay");
             }
         }
+    }
+}
+
+impl Content {
+    fn all(&self) -> impl Iterator<Item = &Vec<u8>> {
+        self.ca.iter().chain(self.client.iter().flat_map(|pem| [&pem.cert, &pem.key]))
     }
 }
 
@@ -180,18 +182,6 @@ fn parts(content: &Content) -> Result<Parts, (Part, PemError)> {
     let identity = content.client.as_ref().map(Pem::identity).transpose();
     let identity = identity.map_err(|error| (if error.is_of_certificate() { Part::Cert } else { Part::Key }, error))?;
     Ok(Parts { roots, identity })
-}
-
-fn mark(found: &Result<&Content, &io::Error>) -> Mark {
-    let digest = match found {
-        Ok(content) => {
-            let client = content.client.as_ref().map(|pem| [&pem.cert, &pem.key]);
-            let all = content.ca.iter().chain(client.into_iter().flatten());
-            all.fold(Sha256::new_with_prefix([0]), |digest, bytes| digest.chain_update(Sha256::digest(bytes)))
-        }
-        Err(error) => Sha256::new_with_prefix([1]).chain_update(error.to_string()),
-    };
-    digest.finalize().into()
 }
 
 #[cfg(test)]

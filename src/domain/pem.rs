@@ -1,6 +1,7 @@
 //! Certificates and keys in PEM, and what is wrong with them. Files are not read here.
 
-use std::sync::Arc;
+use sha2::{Digest, Sha256};
+use std::{io, sync::Arc};
 use tokio_rustls::rustls::{
     Error, InconsistentKeys, RootCertStore,
     crypto::ring,
@@ -17,6 +18,21 @@ pub struct Pem {
     pub cert: Vec<u8>,
     /// Of the key's file.
     pub key: Vec<u8>,
+}
+
+/// Tells one content of files, or one failure to read them, from another.
+pub type Mark = [u8; 32];
+
+/// The mark of what was found in files.
+pub fn mark<'a>(found: Result<impl IntoIterator<Item = &'a Vec<u8>>, &io::Error>) -> Mark {
+    let digest = match found {
+        Ok(contents) => {
+            let all = contents.into_iter();
+            all.fold(Sha256::new_with_prefix([0]), |digest, bytes| digest.chain_update(Sha256::digest(bytes)))
+        }
+        Err(error) => Sha256::new_with_prefix([1]).chain_update(error.to_string()),
+    };
+    digest.finalize().into()
 }
 
 /// Why certificates and keys cannot be used.

@@ -2,10 +2,9 @@
 //! Reading files is not done here, but by whoever made this.
 
 use crate::{
-    domain::pem::{Pem, PemError},
+    domain::pem::{self, Mark, Pem, PemError},
     tasks,
 };
-use sha2::{Digest, Sha256};
 use std::{
     fmt, io,
     path::PathBuf,
@@ -42,9 +41,6 @@ pub struct Tls {
     in_force: Arc<RwLock<Arc<ServerConfig>>>,
 }
 
-/// Tells one content of the files, or one failure to read them, from another.
-type Mark = [u8; 32];
-
 impl Tls {
     /// With the content of the files, which `read` gives again later.
     ///
@@ -52,7 +48,7 @@ impl Tls {
     /// Why it cannot be served.
     pub fn new(files: Files, read: Read, pem: &Pem) -> Result<Self, PemError> {
         let in_force = Arc::new(RwLock::new(Arc::new(config(pem)?)));
-        Ok(Self { files, read, mark: mark(&Ok(pem)), in_force })
+        Ok(Self { files, read, mark: pem::mark(Ok([&pem.cert, &pem.key])), in_force })
     }
 
     /// The handshake with a new connection. It has no limit of time of its own.
@@ -69,7 +65,7 @@ impl Tls {
             sleep(every).await;
             let (files, read) = (self.files.clone(), self.read);
             let Ok(found) = tasks::blocking(move || read(&files)).await else { continue };
-            let mark = mark(&found.as_ref());
+            let mark = pem::mark(found.as_ref().map(|pem| [&pem.cert, &pem.key]));
             let is_settled = std::mem::replace(&mut last, mark) == mark;
             if is_settled && mark != known {
                 known = mark;
@@ -105,14 +101,6 @@ impl fmt::Debug for Tls {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.files.fmt(formatter)
     }
-}
-
-fn mark(found: &Result<&Pem, &io::Error>) -> Mark {
-    let digest = match found {
-        Ok(pem) => Sha256::new_with_prefix([0]).chain_update(Sha256::digest(&pem.cert)).chain_update(Sha256::digest(&pem.key)),
-        Err(error) => Sha256::new_with_prefix([1]).chain_update(error.to_string()),
-    };
-    digest.finalize().into()
 }
 
 fn config(pem: &Pem) -> Result<ServerConfig, PemError> {
