@@ -4,7 +4,14 @@ use super::mask;
 use crate::{
     deliver::LaneState,
     domain::{
-        attempt::Attempt, clock::Timestamp, event::Verdict, json::Document, name::Name, plan::Routing, rejected::Rejected, text::clipped,
+        attempt::Attempt,
+        clock::Timestamp,
+        event::{Fields, Verdict},
+        json::Document,
+        name::Name,
+        plan::Routing,
+        rejected::Rejected,
+        text::clipped,
     },
     store::{DeliverySummary, DestinationStats, EventDetail, EventSummary, Page, Stats},
 };
@@ -74,7 +81,6 @@ pub fn destinations(lanes: &[LaneState], stats: &Stats, now: Timestamp) -> Value
 /// What was refused for its signature, newest first, and how many there are.
 pub fn rejected(kept: usize, rejected: &[Rejected]) -> Value {
     let view = |rejected: &Rejected| {
-        let claims = &rejected.claims;
         json!({
             "received_at": rejected.at,
             "source": rejected.source,
@@ -82,27 +88,29 @@ pub fn rejected(kept: usize, rejected: &[Rejected]) -> Value {
             "reason": rejected.reason,
             "keys": rejected.keys,
             "bytes": rejected.bytes,
-            "claims": {
-                "state": field(&claims.state),
-                "result": field(&claims.result),
-                "operation": field(&claims.operation),
-                "reference_number": field(&claims.reference_number),
-                "session_id": field(&claims.session_id),
-                "order_no": field(&claims.order_no),
-                "amount": field(&claims.amount),
-                "currency_code": field(&claims.currency_code),
-            },
+            "claims": fields(&rejected.claims),
         })
     };
     json!({ "rejected": rejected.iter().map(view).collect::<Vec<_>>(), "kept": kept })
 }
 
 fn summary(event: &EventSummary) -> Value {
-    let fields = &event.fields;
+    let mut view = fields(&event.fields);
+    view["id"] = json!(event.id);
+    view["source"] = json!(event.source);
+    view["kind"] = json!(event.kind.as_str());
+    view["received_at"] = json!(event.received_at);
+    view["status"] = json!(event.status().as_str());
+    view["answer"] = json!(event.answer);
+    view["rules"] = json!(event.rules);
+    view["flags"] = json!(event.flags.names().collect::<Vec<_>>());
+    view["deliveries"] = json!(event.deliveries.iter().map(delivery).collect::<Vec<_>>());
+    view
+}
+
+/// What an event says of itself, as far as operators see it.
+fn fields(fields: &Fields) -> Value {
     json!({
-        "id": event.id,
-        "source": event.source,
-        "kind": event.kind.as_str(),
         "state": field(&fields.state),
         "result": field(&fields.result),
         "operation": field(&fields.operation),
@@ -111,12 +119,6 @@ fn summary(event: &EventSummary) -> Value {
         "order_no": field(&fields.order_no),
         "amount": field(&fields.amount),
         "currency_code": field(&fields.currency_code),
-        "received_at": event.received_at,
-        "status": event.status().as_str(),
-        "answer": event.answer,
-        "rules": event.rules,
-        "flags": event.flags.names().collect::<Vec<_>>(),
-        "deliveries": event.deliveries.iter().map(delivery).collect::<Vec<_>>(),
     })
 }
 
