@@ -147,7 +147,7 @@ async fn run(
     let dispatch = Arc::new(ToLanes(Arc::clone(&lanes)));
     let rules = Arc::new(config.rules.clone());
     let door = Arc::new(FrontDoor::new(sources(&config), rules, Arc::clone(&store), dispatch, clock.clone(), Arc::clone(&metrics)));
-    metrics.config_taken(config.rules.rules.len(), clock.now().millis() as f64 / 1000.0);
+    metrics.config_taken(config.rules.rules.len(), clock.now());
     let reloader = Arc::new(Reloader {
         file,
         door: Arc::clone(&door),

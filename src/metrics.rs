@@ -3,6 +3,7 @@
 
 use crate::domain::{
     attempt::AttemptResult,
+    clock::Timestamp,
     event::{Kind, Reason},
     name::Name,
 };
@@ -217,11 +218,11 @@ impl Metrics {
         &self.held
     }
 
-    /// A rules file was taken, with so many rules, at that unix time in seconds.
-    pub fn config_taken(&self, rules: usize, seconds: f64) {
+    /// A rules file was taken, with so many rules, at that time.
+    pub fn config_taken(&self, rules: usize, at: Timestamp) {
         self.config_rules.set(gauge(rules as u64));
         self.reload_successful.set(1);
-        self.reload_time.set(seconds);
+        self.reload_time.set(unix_seconds(at));
     }
 
     /// A changed rules file was refused; the one before it stays.
@@ -279,9 +280,9 @@ impl SourceMetrics {
         self.body.observe(bytes as f64);
     }
 
-    /// An event with a right signature came in, at that unix time in seconds.
-    pub fn received_at(&self, seconds: f64) {
-        self.last_received.set(seconds);
+    /// An event with a right signature came in, at that time.
+    pub fn received_at(&self, at: Timestamp) {
+        self.last_received.set(unix_seconds(at));
     }
 
     /// An event matched no rule but taps.
@@ -331,6 +332,10 @@ impl DestinationMetrics {
     pub fn set_paused(&self, paused: bool) {
         self.paused.set(i64::from(paused));
     }
+}
+
+fn unix_seconds(time: Timestamp) -> f64 {
+    time.millis() as f64 / 1000.0
 }
 
 fn gauge(count: u64) -> i64 {

@@ -117,7 +117,7 @@ impl Reloader {
         serve(&self.store, &self.lanes, names).await;
         let rules = config.rules.rules.len();
         self.door.replace(sources(&config), Arc::new(config.rules));
-        self.metrics.config_taken(rules, self.clock.now().millis() as f64 / 1000.0);
+        self.metrics.config_taken(rules, self.clock.now());
         tracing::info!(rules, file = %self.file.display(), "the rules file was read again and is in force");
         let door = Arc::clone(&self.door);
         tasks::spawn(async move { door.verify_again().await });

@@ -104,7 +104,7 @@ impl FrontDoor {
                 return Again::Refused(Box::new(refused));
             }
         };
-        source.metrics.received_at(event.received_at.millis() as f64 / 1000.0);
+        source.metrics.received_at(event.received_at);
         let plan = in_force.plan(&event);
         let (rules, routing) = (plan.rules.clone(), plan.routing);
         match stored(self.store.as_ref(), self.dispatch.as_ref(), source.new_event(Arc::clone(&event), plan)).await {

@@ -134,7 +134,7 @@ impl FrontDoor {
             }
         };
         let started = arrival.started;
-        metrics.received_at(event.received_at.millis() as f64 / 1000.0);
+        metrics.received_at(event.received_at);
         let plan = in_force.plan(&event);
         let (code, rules, routing) = (plan.answer, plan.rules.clone(), plan.routing);
         match self.store(&source, source.new_event(Arc::clone(&event), plan), started, reserved).await {
