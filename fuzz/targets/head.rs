@@ -64,7 +64,8 @@ async fn serve(input: &[u8]) -> Option<Taken> {
     near.write_all(input).await.expect("there is room for it");
     near.shutdown().await.expect("it is open");
     let mut http = http1::Builder::new();
-    http.max_buf_size(MAX_HEAD).max_headers(MAX_HEADERS).header_read_timeout(None);
+    // Nothing comes after the input, and what it holds is read all the same.
+    http.max_buf_size(MAX_HEAD).max_headers(MAX_HEADERS).header_read_timeout(None).half_close(true);
     http.serve_connection(TokioIo::new(far), service).await.ok();
     near.read_to_end(&mut Vec::new()).await.ok();
     taken.into_inner()
@@ -111,11 +112,12 @@ impl<'a> Read<'a> {
         if let [coding] = codings[..] {
             return coding.eq_ignore_ascii_case("chunked").then(|| unchunked(self.rest))?;
         }
-        let mut lengths: Vec<_> = self.values("content-length").collect();
+        // Said twice it has to be the same number (RFC 9110, 8.6), however many zeros it begins with.
+        let mut lengths = self.values("content-length").map(decimal).collect::<Option<Vec<_>>>()?;
         lengths.dedup();
         match (codings.is_empty(), &lengths[..]) {
             (true, []) => Some(Vec::new()),
-            (true, [length]) => Some(self.rest.get(..length.parse().ok()?)?.to_vec()),
+            (true, [length]) => Some(self.rest.get(..*length)?.to_vec()),
             _ => None,
         }
     }
@@ -127,6 +129,10 @@ fn line<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     let found = &rest[..end];
     *rest = &rest[end + 1..];
     Some(found.strip_suffix(b"\r").unwrap_or(found))
+}
+
+fn decimal(digits: &str) -> Option<usize> {
+    digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
 }
 
 fn unchunked(mut rest: &[u8]) -> Option<Vec<u8>> {
