@@ -7,7 +7,7 @@ use crate::domain::{
     event::{Kind, Reason},
     name::Name,
 };
-use prometheus::{Encoder, Gauge, Histogram, IntCounter, IntCounterVec, IntGauge, Registry, TextEncoder};
+use prometheus::{Counter, Encoder, Gauge, Histogram, IntCounter, IntCounterVec, IntGauge, Registry, TextEncoder};
 use std::{
     collections::{HashMap, HashSet},
     mem,
@@ -117,6 +117,8 @@ pub struct DestinationMetrics {
     oldest_age: Gauge,
     dead_letters: IntGauge,
     paused: IntGauge,
+    breaker_open: IntGauge,
+    rate_limited: Counter,
 }
 
 /// Deliveries of one destination by their state.
@@ -331,6 +333,16 @@ impl DestinationMetrics {
     /// Whether the lane stands still.
     pub fn set_paused(&self, paused: bool) {
         self.paused.set(i64::from(paused));
+    }
+
+    /// Whether the destination is left alone but for probes.
+    pub fn set_breaker_open(&self, open: bool) {
+        self.breaker_open.set(i64::from(open));
+    }
+
+    /// The lane waited so long for its rate, and for nothing else.
+    pub fn rate_limited(&self, time: Duration) {
+        self.rate_limited.inc_by(time.as_secs_f64());
     }
 }
 

@@ -1,7 +1,7 @@
 //! Whether the gateway can do its work, and its figures.
 
 use super::{Admin, Reply};
-use crate::{domain::name::Name, metrics::Queue};
+use crate::{deliver::LaneState, domain::name::Name, metrics::Queue};
 use std::collections::HashMap;
 
 impl Admin {
@@ -31,7 +31,8 @@ impl Admin {
             let known = self.metrics.destinations();
             for (name, metrics) in &known {
                 let in_flight = lanes.get(name).map_or(0, |lane| lane.in_flight as u64);
-                metrics.set_paused(lanes.get(name).is_some_and(|lane| lane.paused));
+                metrics.set_paused(lanes.get(name).is_some_and(LaneState::is_paused));
+                metrics.set_breaker_open(lanes.get(name).is_some_and(|lane| lane.breaker.is_open()));
                 let Some(stats) = by_name.get(name) else {
                     metrics.set_queue(Queue { in_flight, ..Queue::default() }, 0, std::time::Duration::ZERO);
                     continue;

@@ -50,7 +50,11 @@ pub fn destinations(lanes: &[LaneState], stats: &Stats, now: Timestamp) -> Value
         json!({
             "destination": lane.destination,
             "removed": false,
-            "paused": lane.paused,
+            "paused": lane.is_paused(),
+            "paused_by": paused_by(lane),
+            "held_until": lane.held_until,
+            "breaker": lane.breaker.as_str(),
+            "next_probe_at": lane.next_probe_at,
             "ready": count(|stats| stats.ready).saturating_sub(lane.in_flight as u64),
             "retrying": count(|stats| stats.retrying),
             "in_flight": lane.in_flight,
@@ -66,6 +70,10 @@ pub fn destinations(lanes: &[LaneState], stats: &Stats, now: Timestamp) -> Value
             "destination": stats.destination,
             "removed": true,
             "paused": null,
+            "paused_by": [],
+            "held_until": null,
+            "breaker": null,
+            "next_probe_at": null,
             "ready": stats.ready,
             "retrying": stats.retrying,
             "in_flight": 0,
@@ -76,6 +84,11 @@ pub fn destinations(lanes: &[LaneState], stats: &Stats, now: Timestamp) -> Value
         })
     });
     json!({ "destinations": lanes.iter().map(view).chain(removed).collect::<Vec<_>>() })
+}
+
+fn paused_by(lane: &LaneState) -> Vec<&'static str> {
+    let by = [("file", lane.paused_by_file), ("operator", lane.paused_by_operator)];
+    by.into_iter().filter(|(_, pauses)| *pauses).map(|(who, _)| who).collect()
 }
 
 /// What was refused for its signature, newest first, and how many there are.

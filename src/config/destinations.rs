@@ -1,13 +1,13 @@
 //! Checks `defaults` and `destinations`.
 
 use super::{
-    Destination, auth, diagnostics::Code, interpolate::Value, keys::not_yet, problem::Problem, raw, retry::retry, sign::sign,
+    Destination, auth, diagnostics::Code, interpolate::Value, keys::not_yet, lanes, problem::Problem, raw, retry::retry, sign::sign,
     sources::name, text::quote, tls, tree::Scalar, url, values::Checks,
 };
 use crate::{
-    deliver::{Policy, retry::Retry},
+    deliver::{Policy, breaker, retry::Retry},
     destination::{Auth, LinkLocal, Settings},
-    domain::{secret::Secret, status_set::StatusSet},
+    domain::{quantity::Rate, secret::Secret, status_set::StatusSet},
 };
 use http::{HeaderName, HeaderValue, Method, Uri};
 use std::{collections::HashSet, time::Duration};
@@ -28,6 +28,8 @@ struct Defaults {
     timeout: Duration,
     concurrency: u32,
     retry: Retry,
+    breaker: Option<breaker::Settings>,
+    rate_limit: Option<Rate>,
 }
 
 impl Defaults {
@@ -39,6 +41,14 @@ impl Defaults {
             timeout: time.unwrap_or(TIMEOUT),
             concurrency: number.unwrap_or(CONCURRENCY),
             retry: retry(raw.retry.as_ref(), Retry::STANDARD, of, |_, scalar| scalar.map(Value::literal), checks),
+            breaker: lanes::breaker(
+                raw.breaker.as_ref(),
+                Some(breaker::Settings::STANDARD),
+                of,
+                |_, scalar| scalar.map(Value::literal),
+                checks,
+            ),
+            rate_limit: raw.rate_limit.and_then(|scalar| lanes::rate(&Value::literal(scalar), of, checks)),
         }
     }
 }
@@ -62,6 +72,7 @@ fn destination(raw: &raw::Destination<'_>, defaults: &Defaults, checks: &mut Che
     let method = checks.setting(raw.method).and_then(|value| checks.word(&value, &format!("`method` of {of}"), &methods));
     let time = checks.setting(raw.timeout).and_then(|value| timeout(&value, &of, checks));
     let number = checks.setting(raw.concurrency).and_then(|value| concurrency(&value, &of, checks));
+    let rate = checks.setting(raw.rate_limit).and_then(|value| lanes::rate(&value, &of, checks));
     let paused = checks.setting(raw.paused).and_then(|value| checks.truth(&value, &format!("`paused` of {of}")));
     Destination {
         name,
@@ -80,6 +91,8 @@ fn destination(raw: &raw::Destination<'_>, defaults: &Defaults, checks: &mut Che
             concurrency: number.unwrap_or(defaults.concurrency) as usize,
             retry: retry(raw.retry.as_ref(), defaults.retry, &of, Checks::setting, checks),
             give_up_on: give_up_on(raw, &of, checks),
+            breaker: lanes::breaker(raw.breaker.as_ref(), defaults.breaker, &of, Checks::setting, checks),
+            rate_limit: rate.or(defaults.rate_limit),
             paused: paused.unwrap_or(false),
         },
     }

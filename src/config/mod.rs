@@ -6,6 +6,7 @@ mod destinations;
 mod diagnostics;
 mod interpolate;
 mod keys;
+mod lanes;
 mod lints;
 mod mask;
 mod problem;

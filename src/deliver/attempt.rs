@@ -1,31 +1,45 @@
 //! One attempt: the lease and its body become a request, the outcome becomes a settlement.
 
-use super::{Policy, caught::caught, retry};
+use super::{
+    Policy,
+    caught::caught,
+    retry::{self, Counts, Failure},
+};
 use crate::{
     destination::{Destination, Receipt, SendError},
     domain::{
         attempt::{Attempt, AttemptResult, Next},
-        clock::Clock,
+        clock::{Clock, Timestamp},
         delivery::{Delivery, Lease, Settlement},
     },
 };
 use bytes::Bytes;
 use std::time::Duration;
 
-/// Sends the delivery once and decides what follows.
-pub(super) async fn make(destination: &dyn Destination, policy: &Policy, lease: &mut Lease, body: Bytes, clock: &Clock) -> Settlement {
-    let delivery = Delivery {
-        event: lease.event.clone(),
-        rules: std::mem::take(&mut lease.rules),
-        attempt: lease.attempts.saturating_add(1),
-        at: clock.now(),
-        body,
-    };
+/// What came of a request.
+pub(super) struct Sent {
+    number: u32,
+    at: Timestamp,
+    took: Duration,
+    outcome: Result<Receipt, SendError>,
+}
+
+impl Sent {
+    /// Why it failed, if it did.
+    pub(super) fn failure(&self) -> Option<&SendError> {
+        self.outcome.as_ref().err()
+    }
+}
+
+/// Sends the delivery once.
+pub(super) async fn send(destination: &dyn Destination, lease: &mut Lease, body: Bytes, clock: &Clock) -> Sent {
+    let number = lease.attempts.saturating_add(1);
+    let rules = std::mem::take(&mut lease.rules);
+    let delivery = Delivery { event: lease.event.clone(), rules, attempt: number, at: clock.now(), body };
     let start = clock.instant();
     let sent = caught(destination.send(&delivery)).await;
     let outcome = sent.unwrap_or_else(|| Err(SendError::Protocol("the gateway's own code failed; the log has the place".into())));
-    let took = clock.instant().duration_since(start);
-    decide(policy, lease, &delivery, outcome, took, clock)
+    Sent { number, at: delivery.at, took: clock.instant().duration_since(start), outcome }
 }
 
 /// A delivery whose bytes are gone cannot be attempted, now or later.
@@ -47,23 +61,10 @@ pub(super) fn without_body(lease: &Lease, clock: &Clock) -> Settlement {
     Settlement { seq: lease.event.seq, destination: lease.destination.clone(), attempt, run, next: Next::Dead }
 }
 
-fn decide(
-    policy: &Policy,
-    lease: &Lease,
-    delivery: &Delivery,
-    outcome: Result<Receipt, SendError>,
-    took: Duration,
-    clock: &Clock,
-) -> Settlement {
-    let mut attempt = Attempt {
-        number: delivery.attempt,
-        at: delivery.at,
-        duration: took,
-        result: AttemptResult::Status2xx,
-        status: None,
-        response: None,
-        error: None,
-    };
+/// Decides what follows; `counts` says what of a failure its delivery answers for.
+pub(super) fn decide(policy: &Policy, lease: &Lease, sent: Sent, counts: Counts, now: Timestamp) -> Settlement {
+    let Sent { number, at, took, outcome } = sent;
+    let mut attempt = Attempt { number, at, duration: took, result: AttemptResult::Status2xx, status: None, response: None, error: None };
     let (next, run) = match outcome {
         Ok(receipt) => {
             attempt.result = AttemptResult::of_status(receipt.status);
@@ -71,7 +72,7 @@ fn decide(
             (Next::Delivered, retry::with_attempt(lease.run, took))
         }
         Err(error) => {
-            let (next, run) = retry::after(policy, &error, lease.run, took, clock.now(), fastrand::f64());
+            let (next, run) = retry::after(policy, &Failure { error: &error, took, counts }, lease.run, now, fastrand::f64());
             attempt.result = error.result();
             attempt.status = error.status();
             log(lease, &attempt, &error, next);

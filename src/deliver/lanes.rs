@@ -1,6 +1,6 @@
 //! The lanes: one per destination of the rules file, each with its own queue, workers and timer.
 
-use super::{LaneState, Policy, refill, track::Track};
+use super::{LaneState, Policy, refill, timer, track::Track};
 use crate::{
     destination::Destination,
     domain::{clock::Clock, delivery::Lease, name::Name},
@@ -45,11 +45,11 @@ struct Working {
     is_draining: bool,
 }
 
-/// A lane and the task that keeps it filled.
+/// A lane and the tasks that keep it filled and going.
 #[derive(Debug)]
 struct Staffed {
     track: Arc<Track>,
-    refill: JoinHandle<()>,
+    tasks: [JoinHandle<()>; 2],
 }
 
 impl Lanes {
@@ -139,7 +139,7 @@ impl Lanes {
             for staffed in &working.tracks {
                 // What waits is found again at the next start.
                 drop(staffed.track.queue().drain());
-                staffed.refill.abort();
+                staffed.stop();
             }
             working.tracks.iter().map(|staffed| &staffed.track).chain(&working.leaving).cloned().collect()
         };
@@ -159,13 +159,17 @@ impl Lanes {
 
 impl Staffed {
     fn new(track: Arc<Track>) -> Self {
-        let refill = tasks::spawn(refill::keep_filled(Arc::clone(&track)));
-        Self { track, refill }
+        let tasks = [tasks::spawn(refill::keep_filled(Arc::clone(&track))), tasks::spawn(timer::keep_time(Arc::clone(&track)))];
+        Self { track, tasks }
+    }
+
+    fn stop(&self) {
+        self.tasks.iter().for_each(JoinHandle::abort);
     }
 }
 
 impl Drop for Staffed {
     fn drop(&mut self) {
-        self.refill.abort();
+        self.stop();
     }
 }

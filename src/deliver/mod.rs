@@ -1,15 +1,19 @@
 //! STAGE 3, back door: leased deliveries are attempted, each destination in a lane of its own,
 //! so that a dead or slow one never delays another.
 
-use crate::domain::{name::Name, status_set::StatusSet};
+use crate::domain::{clock::Timestamp, name::Name, quantity::Rate, status_set::StatusSet};
 
 mod attempt;
+pub mod breaker;
 mod caught;
+mod gate;
 pub mod lanes;
 mod patience;
 mod queue;
+mod rate;
 mod refill;
 pub mod retry;
+mod timer;
 mod track;
 mod worker;
 
@@ -22,6 +26,10 @@ pub struct Policy {
     pub retry: retry::Retry,
     /// The answers after which a delivery is dead at once.
     pub give_up_on: StatusSet,
+    /// When a destination that fails is left alone; `None`: never.
+    pub breaker: Option<breaker::Settings>,
+    /// Attempts that start per time; `None`: as many as can be.
+    pub rate_limit: Option<Rate>,
     /// Whether the lane stands still.
     pub paused: bool,
 }
@@ -36,7 +44,22 @@ pub struct LaneState {
     /// Being attempted.
     pub in_flight: usize,
     /// Whether the rules file pauses it.
-    pub paused: bool,
+    pub paused_by_file: bool,
+    /// Whether an operator pauses it.
+    pub paused_by_operator: bool,
+    /// Until when the destination asked us to stay away, where it did.
+    pub held_until: Option<Timestamp>,
+    /// What is learnt of the destination.
+    pub breaker: breaker::BreakerState,
+    /// When an open breaker is probed next.
+    pub next_probe_at: Option<Timestamp>,
     /// Mean time of the last attempts, in milliseconds.
     pub latency_ms: Option<u64>,
+}
+
+impl LaneState {
+    /// Whether anybody pauses it.
+    pub fn is_paused(&self) -> bool {
+        self.paused_by_file || self.paused_by_operator
+    }
 }

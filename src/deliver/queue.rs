@@ -1,9 +1,14 @@
 //! What waits in one lane, who works on it, and when the store is to be asked for more. Pure; the lock is around it.
 
+use super::{
+    Policy,
+    breaker::{Heard, Pass},
+    gate::{Gate, Wait},
+};
 use crate::{
     domain::{
         attempt::Next,
-        clock::Timestamp,
+        clock::{Instant, Timestamp},
         delivery::{Lease, Settlement},
     },
     store::{Leased, WINDOW},
@@ -30,15 +35,9 @@ pub(super) struct Queue {
     next_due: Option<Timestamp>,
     /// The store would have been asked, had there been room.
     short_of_room: bool,
+    /// When the timer looks whether attempts may start.
+    alarm: Option<Instant>,
     latency: Option<f64>,
-}
-
-/// Whether attempts may start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Gate {
-    Open,
-    Paused,
-    Draining,
 }
 
 /// What to do about the store.
@@ -52,16 +51,17 @@ pub(super) enum Refill {
 
 impl Queue {
     /// Empty, and not knowing what the store has.
-    pub(super) fn new(concurrency: usize, gate: Gate) -> Self {
+    pub(super) fn new(policy: &Policy, now: Instant) -> Self {
         Self {
             waiting: VecDeque::new(),
-            concurrency: concurrency.max(1),
-            gate,
+            concurrency: policy.concurrency.max(1),
+            gate: Gate::new(policy, now),
             workers: 0,
             in_flight: 0,
             backlog: true,
             next_due: None,
             short_of_room: false,
+            alarm: None,
             latency: None,
         }
     }
@@ -71,22 +71,45 @@ impl Queue {
     }
 
     /// Whether a worker has to be started now; it counts from then on.
-    pub(super) fn hire(&mut self) -> bool {
+    pub(super) fn hire(&mut self, now: Instant) -> bool {
         let on_their_way = self.workers - self.in_flight;
-        let wanted = self.gate == Gate::Open && self.workers < self.concurrency && on_their_way < self.waiting.len();
+        let wanted = self.workers < self.concurrency && on_their_way < self.waiting.len() && on_their_way < self.gate.room(now);
         self.workers += usize::from(wanted);
         wanted
     }
 
-    /// The next lease for a worker. Without one the worker has left.
-    pub(super) fn take(&mut self) -> Option<Lease> {
-        let is_wanted = self.gate == Gate::Open && self.workers <= self.concurrency;
-        let lease = if is_wanted { self.waiting.pop_front() } else { None };
-        match lease {
-            Some(_) => self.in_flight += 1,
-            None => self.workers -= 1,
-        }
-        lease
+    /// The next lease for a worker, with the leave to attempt it. Without one the worker has left.
+    pub(super) fn take(&mut self, now: Instant) -> Option<(Lease, Pass)> {
+        let is_wanted = self.workers <= self.concurrency && self.gate.room(now) > 0;
+        let Some(lease) = (if is_wanted { self.waiting.pop_front() } else { None }) else {
+            self.workers -= 1;
+            return None;
+        };
+        self.in_flight += 1;
+        Some((lease, self.gate.start(now)))
+    }
+
+    /// An attempt has ended, by an answer that asks us to stay away for `hold`.
+    pub(super) fn ended(&mut self, pass: &Pass, heard: Heard, hold: Duration, now: Instant) {
+        self.gate.ended(pass, heard, hold, self.concurrency, now);
+    }
+
+    /// Whether the timer looks too late, or not at all.
+    pub(super) fn lacks_alarm(&self, now: Instant) -> bool {
+        let wait = self.wait(now);
+        wait.is_some_and(|wait| self.alarm.is_none_or(|alarm| wait.until < alarm))
+    }
+
+    /// The timer's question: what has to pass before an attempt may start, where one is wanted.
+    pub(super) fn set_alarm(&mut self, now: Instant) -> Option<Wait> {
+        let wait = self.wait(now);
+        self.alarm = wait.map(|wait| wait.until);
+        wait
+    }
+
+    fn wait(&self, now: Instant) -> Option<Wait> {
+        let is_wanted = self.workers < self.concurrency && self.workers - self.in_flight < self.waiting.len();
+        if is_wanted { self.gate.wait(now) } else { None }
     }
 
     /// A lease that was taken is at its end.
@@ -120,7 +143,7 @@ impl Queue {
     /// What to do about the store now. With [`Refill::Ask`] what was known of it is forgotten,
     /// so that whatever is heard during the call is news.
     pub(super) fn refill(&mut self, now: Timestamp) -> Refill {
-        if self.gate != Gate::Open {
+        if self.gate.stands() {
             return Refill::Wait(None);
         }
         if !self.backlog && self.next_due.is_none_or(|due| due > now) {
@@ -144,7 +167,7 @@ impl Queue {
 
     /// The store's answer. Gives the leases that are not wanted, since no attempt will be started.
     pub(super) fn leased(&mut self, leased: Leased) -> Vec<Lease> {
-        if self.gate == Gate::Draining {
+        if self.gate.is_draining() {
             return leased.leases;
         }
         self.waiting.extend(leased.leases);
@@ -154,26 +177,28 @@ impl Queue {
 
     /// Starts no attempt any more. Gives what waited for one.
     pub(super) fn drain(&mut self) -> Vec<Lease> {
-        self.gate = Gate::Draining;
+        self.gate.drain();
         self.waiting.drain(..).collect()
     }
 
     /// Goes on after it was drained: what came of the attempts in flight is in the store.
     pub(super) fn reopen(&mut self) {
-        self.gate = Gate::Paused;
+        self.gate.reopen();
         self.backlog = true;
     }
 
-    /// Works by other rules from now on, unless it is at its end.
-    pub(super) fn change(&mut self, concurrency: usize, gate: Gate) {
-        self.concurrency = concurrency.max(1);
-        if self.gate != Gate::Draining {
-            self.gate = gate;
-        }
+    /// Works by another policy from now on.
+    pub(super) fn change(&mut self, policy: &Policy, now: Instant) {
+        self.concurrency = policy.concurrency.max(1);
+        self.gate.change(policy, now);
     }
 
-    pub(super) fn gate(&self) -> Gate {
-        self.gate
+    pub(super) fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    pub(super) fn gate_mut(&mut self) -> &mut Gate {
+        &mut self.gate
     }
 
     pub(super) fn waiting(&self) -> usize {

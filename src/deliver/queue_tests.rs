@@ -1,17 +1,32 @@
 //! The bookkeeping of a lane, step by step and under any order of steps.
 
 use super::*;
+use crate::deliver::{breaker, retry::Retry};
 use crate::domain::{
     attempt::{Attempt, AttemptResult},
     delivery::{Accepted, Run, Seq},
     event::Flags,
     id::EventId,
     name::Name,
+    status_set::StatusSet,
 };
 use proptest::prelude::*;
 use std::sync::Arc;
 
 const NOW: Timestamp = Timestamp::from_millis(1_000_000);
+
+fn start() -> Instant {
+    crate::domain::clock::Clock::system().instant()
+}
+
+fn policy(concurrency: usize) -> Policy {
+    let breaker = Some(breaker::Settings::STANDARD);
+    Policy { concurrency, retry: Retry::STANDARD, give_up_on: StatusSet::gone(), breaker, rate_limit: None, paused: false }
+}
+
+fn queue(concurrency: usize) -> Queue {
+    Queue::new(&policy(concurrency), start())
+}
 
 fn lease(seq: i64) -> Lease {
     Lease {
@@ -51,12 +66,13 @@ fn leases(count: usize) -> Leased {
 }
 
 fn hired(queue: &mut Queue) -> usize {
-    std::iter::from_fn(|| queue.hire().then_some(())).count()
+    let now = start();
+    std::iter::from_fn(|| queue.hire(now).then_some(())).count()
 }
 
 #[test]
 fn as_many_workers_are_hired_as_there_is_work_up_to_the_concurrency() {
-    let mut queue = Queue::new(3, Gate::Open);
+    let mut queue = queue(3);
     assert_eq!(hired(&mut queue), 0);
     queue.push(lease(1));
     assert_eq!(hired(&mut queue), 1);
@@ -81,31 +97,31 @@ fn where_the_concurrency_is_lowered_workers_leave_as_they_come_back() {
 
 #[test]
 fn leases_are_taken_in_the_order_in_which_they_came() {
-    let mut queue = Queue::new(1, Gate::Open);
+    let mut queue = queue(1);
     for seq in [5, 3, 9] {
         queue.push(lease(seq));
     }
-    assert!(queue.hire());
-    let taken: Vec<_> = std::iter::from_fn(|| queue.take().map(|lease| lease.event.seq.0)).collect();
+    assert!(queue.hire(start()));
+    let taken: Vec<_> = std::iter::from_fn(|| queue.take(start()).map(|(lease, _)| lease.event.seq.0)).collect();
     assert_eq!(taken, [5, 3, 9]);
 }
 
 #[test]
 fn a_lane_that_is_paused_or_drains_gives_nothing_and_asks_for_nothing() {
-    let mut paused = Queue::new(3, Gate::Paused);
+    let mut paused = Queue::new(&Policy { paused: true, ..policy(3) }, start());
     paused.push(lease(1));
     assert_eq!((hired(&mut paused), paused.refill(NOW)), (0, Refill::Wait(None)));
-    let mut draining = Queue::new(3, Gate::Open);
+    let mut draining = queue(3);
     draining.leased(leases(3));
     assert_eq!(hired(&mut draining), 3);
     draining.drain();
-    assert!(draining.take().is_none());
+    assert!(draining.take(start()).is_none());
     assert_eq!((hired(&mut draining), draining.refill(NOW)), (0, Refill::Wait(None)));
 }
 
 #[test]
 fn the_store_is_asked_at_the_start_and_then_when_something_is_due() {
-    let mut queue = Queue::new(1, Gate::Open);
+    let mut queue = queue(1);
     assert_eq!(queue.refill(NOW), Refill::Ask(WINDOW));
     queue.leased(Leased::default());
     assert_eq!(queue.refill(NOW), Refill::Wait(None));
@@ -119,7 +135,7 @@ fn the_store_is_asked_at_the_start_and_then_when_something_is_due() {
 
 #[test]
 fn a_retry_brings_the_next_look_forward_and_never_back() {
-    let mut queue = Queue::new(1, Gate::Open);
+    let mut queue = queue(1);
     queue.refill(NOW);
     let at = |seconds| NOW.plus(Duration::from_secs(seconds));
     assert!(queue.settled(&settlement(1, Next::RetryAt(at(9)))));
@@ -130,7 +146,7 @@ fn a_retry_brings_the_next_look_forward_and_never_back() {
 
 #[test]
 fn what_is_heard_while_the_store_is_asked_is_not_forgotten() {
-    let mut queue = Queue::new(1, Gate::Open);
+    let mut queue = queue(1);
     assert!(matches!(queue.refill(NOW), Refill::Ask(_)));
     queue.settled(&settlement(1, Next::RetryAt(NOW.plus(Duration::from_secs(2)))));
     queue.leased(Leased { leases: Vec::new(), next_due: Some(NOW.plus(Duration::from_secs(3600))) });
@@ -141,14 +157,14 @@ fn what_is_heard_while_the_store_is_asked_is_not_forgotten() {
 
 #[test]
 fn a_full_queue_is_refilled_once_half_of_it_is_gone() {
-    let mut queue = Queue::new(1, Gate::Open);
+    let mut queue = queue(1);
     queue.leased(leases(LOW + 1));
-    assert!(queue.hire());
+    assert!(queue.hire(start()));
     assert_eq!(queue.refill(NOW), Refill::Wait(None));
-    assert!(queue.take().is_some());
+    assert!(queue.take(start()).is_some());
     assert!(!queue.room_again());
     queue.give_back();
-    assert!(queue.take().is_some());
+    assert!(queue.take(start()).is_some());
     assert!(queue.room_again());
     assert!(!queue.room_again(), "it is said once");
     assert_eq!(queue.refill(NOW), Refill::Ask(WINDOW - LOW));
@@ -156,7 +172,7 @@ fn a_full_queue_is_refilled_once_half_of_it_is_gone() {
 
 #[test]
 fn latency_is_a_mean_that_forgets() {
-    let mut queue = Queue::new(1, Gate::Open);
+    let mut queue = queue(1);
     assert_eq!(queue.latency_ms(), None);
     queue.settled(&settlement(100, Next::Delivered));
     assert_eq!(queue.latency_ms(), Some(100));
@@ -180,14 +196,14 @@ proptest! {
         steps in proptest::collection::vec(
             prop_oneof![Just(Step::Push), Just(Step::Take), Just(Step::GiveBack), (0..9usize).prop_map(Step::Refill)], 0..200),
     ) {
-        let mut queue = Queue::new(concurrency, Gate::Open);
+        let mut queue = queue(concurrency);
         let (mut put, mut taken, mut on_their_way, mut busy) = (0, 0, 0, 0);
         for step in steps {
             match step {
                 Step::Push => {
                     queue.push(lease(1));
                     put += 1;
-                    on_their_way += usize::from(queue.hire());
+                    on_their_way += usize::from(queue.hire(start()));
                 }
                 Step::Refill(count) => {
                     queue.leased(leases(count));
@@ -196,7 +212,7 @@ proptest! {
                 }
                 Step::Take if on_their_way > 0 => {
                     on_their_way -= 1;
-                    if queue.take().is_some() {
+                    if queue.take(start()).is_some() {
                         busy += 1;
                         taken += 1;
                     }
@@ -219,7 +235,7 @@ proptest! {
 
 #[test]
 fn a_clock_that_is_set_back_does_not_keep_the_store_from_being_asked() {
-    let mut queue = Queue::new(1, Gate::Open);
+    let mut queue = queue(1);
     queue.refill(NOW);
     queue.leased(Leased { leases: Vec::new(), next_due: Some(NOW.plus(Duration::from_secs(5))) });
     let set_back = Timestamp::from_millis(NOW.millis() - 86_400_000);

@@ -78,17 +78,57 @@ impl Retry {
     }
 }
 
-/// What follows a failed attempt, and the run with that attempt and the delay to the next in it.
-/// `run` is as it was before the attempt, which `took` so long and ended `now`; `random` is from 0 to 1.
-pub fn after(policy: &Policy, error: &SendError, run: Run, took: Duration, now: Timestamp, random: f64) -> (Next, Run) {
-    let run = with_attempt(run, took);
+/// A failed attempt.
+#[derive(Debug, Clone, Copy)]
+pub struct Failure<'a> {
+    /// The cause.
+    pub error: &'a SendError,
+    /// How long it took.
+    pub took: Duration,
+    /// What of it its delivery answers for.
+    pub counts: Counts,
+}
+
+/// What of a failed attempt counts against the policy of its delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counts {
+    /// The attempt, and the delay that follows.
+    All,
+    /// The attempt. The breaker is open, and the time until it closes is nobody's fault.
+    Attempt,
+    /// Nothing: it was a probe of an open breaker, made for all that wait.
+    Nothing,
+}
+
+/// What follows a failed attempt, and the run with what counts of that attempt and of the delay to the next in it.
+/// `run` is as it was before the attempt, which ended `now`; `random` is from 0 to 1.
+pub fn after(policy: &Policy, failure: &Failure<'_>, run: Run, now: Timestamp, random: f64) -> (Next, Run) {
+    let Failure { error, took, counts } = *failure;
+    let tried = with_attempt(run, took);
     let given_up = error.status().is_some_and(|status| policy.give_up_on.contains(status));
-    if given_up || run.attempts >= policy.retry.max_attempts || run.elapsed >= policy.retry.max_elapsed {
-        return (Next::Dead, run);
+    let is_last = match counts {
+        Counts::All | Counts::Attempt => tried.attempts >= policy.retry.max_attempts || tried.elapsed >= policy.retry.max_elapsed,
+        // Who wants one attempt gets no second one.
+        Counts::Nothing => policy.retry.max_attempts == 1,
+    };
+    if given_up || is_last {
+        return (Next::Dead, tried);
     }
-    let scheduled = policy.retry.delay(run.attempts, random);
-    let delay = scheduled.max(asked_for(error, now));
-    (Next::RetryAt(now.plus(delay)), Run { elapsed: run.elapsed.saturating_add(delay), ..run })
+    let delay = policy.retry.delay(tried.attempts, random).max(asked_for(error, now));
+    let run = match counts {
+        Counts::All => Run { elapsed: tried.elapsed.saturating_add(delay.saturating_sub(hold(error, now))), ..tried },
+        Counts::Attempt => tried,
+        Counts::Nothing => run,
+    };
+    (Next::RetryAt(now.plus(delay)), run)
+}
+
+/// How long the answer asks us to stay away from the destination, with whatever: on 429 and 503. At most an hour.
+pub fn hold(error: &SendError, now: Timestamp) -> Duration {
+    match error.status() {
+        Some(429 | 503) => asked_for(error, now),
+        Some(_) | None => Duration::ZERO,
+    }
 }
 
 /// The run with one more attempt in it.

@@ -8,7 +8,7 @@ const NOW: Timestamp = Timestamp::from_millis(1_795_386_473_000);
 const SECOND: Duration = Duration::from_secs(1);
 
 fn policy(retry: Retry) -> Policy {
-    Policy { concurrency: 1, retry, give_up_on: StatusSet::gone(), paused: false }
+    Policy { concurrency: 1, retry, give_up_on: StatusSet::gone(), breaker: None, rate_limit: None, paused: false }
 }
 
 /// Delays of 2, 6, 18, 54, 60, 60 … seconds.
@@ -28,7 +28,11 @@ fn answered(status: u16, retry_after: Option<&str>) -> SendError {
 }
 
 fn first(policy: &Policy, error: &SendError) -> (Next, Run) {
-    after(policy, error, Run::default(), Duration::ZERO, NOW, 0.5)
+    failed(policy, error, Run::default(), Duration::ZERO)
+}
+
+fn failed(policy: &Policy, error: &SendError, run: Run, took: Duration) -> (Next, Run) {
+    after(policy, &Failure { error, took, counts: Counts::All }, run, NOW, 0.5)
 }
 
 fn in_seconds(seconds: u64) -> Next {
@@ -91,7 +95,7 @@ fn a_run_ends_with_its_last_attempt() {
     let mut nexts = Vec::new();
     for _ in 0..3 {
         let next;
-        (next, run) = after(&policy, &answered(500, None), run, Duration::ZERO, NOW, 0.5);
+        (next, run) = failed(&policy, &answered(500, None), run, Duration::ZERO);
         nexts.push(next);
     }
     assert_eq!(nexts, [in_seconds(2), in_seconds(6), Next::Dead]);
@@ -101,14 +105,14 @@ fn a_run_ends_with_its_last_attempt() {
 #[test]
 fn attempts_and_delays_add_up_to_what_has_elapsed() {
     let policy = policy(even());
-    let (_, run) = after(&policy, &answered(500, None), Run { attempts: 1, elapsed: 10 * SECOND }, 3 * SECOND, NOW, 0.5);
+    let (_, run) = failed(&policy, &answered(500, None), Run { attempts: 1, elapsed: 10 * SECOND }, 3 * SECOND);
     assert_eq!(run, Run { attempts: 2, elapsed: 19 * SECOND });
 }
 
 #[test]
 fn a_run_that_has_lasted_its_time_ends_with_its_next_failure() {
     let policy = policy(Retry { max_elapsed: 20 * SECOND, ..even() });
-    let next = |elapsed| after(&policy, &answered(500, None), Run { attempts: 1, elapsed }, SECOND, NOW, 0.5).0;
+    let next = |elapsed| failed(&policy, &answered(500, None), Run { attempts: 1, elapsed }, SECOND).0;
     assert_eq!(next(18 * SECOND), in_seconds(6));
     assert_eq!(next(19 * SECOND), Next::Dead);
 }
@@ -147,8 +151,38 @@ fn the_longer_of_schedule_and_retry_after_counts_up_to_an_hour() {
             assert_eq!(first(&policy, &answered(status, Some(text))).0, in_seconds(wanted), "{status} {text:?}");
         }
     }
-    let (_, run) = first(&policy, &answered(503, Some("7")));
-    assert_eq!(run.elapsed, 7 * SECOND);
+    for (status, elapsed) in [(503, 0), (429, 0), (404, 7)] {
+        let (_, run) = first(&policy, &answered(status, Some("7")));
+        assert_eq!(run.elapsed, elapsed * SECOND, "{status}: the time in which the lane is held is not the delivery's");
+    }
+    assert_eq!(first(&policy, &answered(503, Some("1"))).1.elapsed, SECOND);
+}
+
+#[test]
+fn only_429_and_503_hold_a_lane() {
+    for (status, seconds) in [(429, 7), (503, 7), (404, 0), (500, 0), (301, 0)] {
+        assert_eq!(hold(&answered(status, Some("7")), NOW), seconds * SECOND, "{status}");
+    }
+    assert_eq!(hold(&answered(429, None), NOW), Duration::ZERO);
+    assert_eq!(hold(&answered(429, Some("99999")), NOW), 3600 * SECOND);
+    assert_eq!(hold(&SendError::Timeout(SECOND), NOW), Duration::ZERO);
+}
+
+#[test]
+fn behind_an_open_breaker_the_delay_does_not_count_and_a_probe_does_not_at_all() {
+    let policy = policy(Retry { max_attempts: 3, ..even() });
+    let run = Run { attempts: 1, elapsed: 10 * SECOND };
+    let of = |counts, run| after(&policy, &Failure { error: &answered(500, None), took: 4 * SECOND, counts }, run, NOW, 0.5);
+    assert_eq!(of(Counts::Attempt, run), (in_seconds(6), Run { attempts: 2, elapsed: 14 * SECOND }));
+    assert_eq!(of(Counts::Nothing, run), (in_seconds(6), run));
+    let last = Run { attempts: 2, elapsed: 99_999 * SECOND };
+    assert_eq!(of(Counts::Nothing, last), (in_seconds(18), last), "a probe ends no run");
+    assert_eq!(of(Counts::Attempt, last).0, Next::Dead);
+    let gone = Failure { error: &answered(410, None), took: SECOND, counts: Counts::Nothing };
+    assert_eq!(after(&policy, &gone, run, NOW, 0.5).0, Next::Dead, "an answer to give up on counts in a probe too");
+    let once = self::policy(Retry { max_attempts: 1, ..even() });
+    let probe = Failure { error: &answered(500, None), took: SECOND, counts: Counts::Nothing };
+    assert_eq!(after(&once, &probe, Run::default(), NOW, 0.5).0, Next::Dead, "who wants one attempt gets no second");
 }
 
 #[test]
@@ -156,7 +190,8 @@ fn the_end_of_time_is_not_passed() {
     let policy = policy(Retry { max_interval: Duration::MAX, initial_interval: Duration::MAX, max_elapsed: Duration::MAX, ..even() });
     let end = Timestamp::from_millis(i64::MAX);
     let run = Run { attempts: 5, elapsed: Duration::MAX - SECOND };
-    assert_eq!(after(&policy, &answered(500, None), run, Duration::ZERO, end, 1.0).0, Next::RetryAt(end));
+    let failure = Failure { error: &answered(500, None), took: Duration::ZERO, counts: Counts::All };
+    assert_eq!(after(&policy, &failure, run, end, 1.0).0, Next::RetryAt(end));
 }
 
 fn any_retry() -> impl Strategy<Value = Retry> {
@@ -200,7 +235,8 @@ proptest! {
         let before = Run { attempts, elapsed: Duration::from_millis(elapsed) };
         let took = Duration::from_millis(took);
         let now = Timestamp::from_millis(millis);
-        let (next, run) = after(&policy, &answered(status, Some("30")), before, took, now, random);
+        let failure = Failure { error: &answered(status, Some("30")), took, counts: Counts::All };
+        let (next, run) = after(&policy, &failure, before, now, random);
         prop_assert_eq!(run.attempts, attempts.saturating_add(1));
         prop_assert!(run.elapsed >= before.elapsed.saturating_add(took));
         let over = run.attempts >= retry.max_attempts || before.elapsed.saturating_add(took) >= retry.max_elapsed || status == 410;

@@ -1,14 +1,17 @@
 //! One lane at work: its queue, its workers, and what it is worked by, which a reload may change.
 
 use super::{
-    LaneState,
+    LaneState, Policy,
+    breaker::{self, BreakerState, Heard, Pass},
     lanes::Lane,
-    queue::{Gate, Queue},
+    queue::Queue,
+    retry::{self, Counts},
     worker,
 };
 use crate::{
+    destination::SendError,
     domain::{
-        clock::Clock,
+        clock::{Clock, Instant, Timestamp},
         delivery::{Lease, Settlement},
         name::Name,
     },
@@ -19,6 +22,7 @@ use crate::{
 use std::{
     pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
+    time::Duration,
 };
 use tokio::sync::Notify;
 
@@ -33,6 +37,8 @@ pub(super) struct Track {
     pub(super) metrics: Option<Arc<DestinationMetrics>>,
     /// The refill has something to look at.
     pub(super) news: Notify,
+    /// The timer has something to look at.
+    pub(super) turn: Notify,
     /// The last worker has left.
     left: Notify,
     queue: Mutex<Queue>,
@@ -40,9 +46,10 @@ pub(super) struct Track {
 
 impl Track {
     pub(super) fn new(lane: Lane, store: Arc<dyn Store>, clock: Clock, metrics: Option<Arc<DestinationMetrics>>) -> Self {
-        let queue = Mutex::new(Queue::new(lane.policy.concurrency, gate(&lane)));
+        let queue = Mutex::new(Queue::new(&lane.policy, clock.instant()));
         let (name, lane) = (lane.name.clone(), RwLock::new(Arc::new(lane)));
-        let track = Self { name, lane, store, clock, metrics, news: Notify::new(), left: Notify::new(), queue };
+        let (news, turn, left) = (Notify::new(), Notify::new(), Notify::new());
+        let track = Self { name, lane, store, clock, metrics, news, turn, left, queue };
         track.show_pause();
         track
     }
@@ -54,11 +61,23 @@ impl Track {
 
     /// The destination or its policy has changed: every attempt from now on is made by it.
     pub(super) fn change(self: &Arc<Self>, lane: Lane) {
-        self.queue().change(lane.policy.concurrency, gate(&lane));
+        let now = self.clock.instant();
+        let is_other = !Arc::ptr_eq(&self.lane().destination, &lane.destination);
+        let change = {
+            let mut queue = self.queue();
+            let before = queue.gate().breaker().state();
+            queue.change(&lane.policy, now);
+            if is_other {
+                queue.gate_mut().doubt(now);
+            }
+            (before, queue.gate().breaker().state())
+        };
         *self.lane.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(lane);
+        self.show_breaker(change);
         self.show_pause();
         self.staff();
         self.news.notify_one();
+        self.turn.notify_one();
     }
 
     /// Starts no attempt any more; what waits goes back to the store.
@@ -69,7 +88,7 @@ impl Track {
 
     fn show_pause(&self) {
         if let Some(metrics) = &self.metrics {
-            metrics.set_paused(self.lane().policy.paused);
+            metrics.set_paused(self.queue().gate().is_paused());
         }
     }
 
@@ -86,40 +105,97 @@ impl Track {
 
     /// Starts the workers that are wanted and not there. They own themselves: `emptied` waits for the last.
     pub(super) fn staff(self: &Arc<Self>) {
-        while self.queue().hire() {
+        let now = self.clock.instant();
+        let (hired, lacks_alarm) = {
+            let mut queue = self.queue();
+            (std::iter::from_fn(|| queue.hire(now).then_some(())).count(), queue.lacks_alarm(now))
+        };
+        self.go(hired, lacks_alarm);
+    }
+
+    fn go(self: &Arc<Self>, hired: usize, lacks_alarm: bool) {
+        for _ in 0..hired {
             tasks::spawn(worker::work(self.clone()));
+        }
+        if lacks_alarm {
+            self.turn.notify_one();
         }
     }
 
     /// Takes a lease to be attempted.
     pub(super) fn push(self: &Arc<Self>, lease: Lease) {
-        let hired = {
+        let now = self.clock.instant();
+        let (hired, lacks_alarm) = {
             let mut queue = self.queue();
             queue.push(lease);
-            queue.hire()
+            (queue.hire(now), queue.lacks_alarm(now))
         };
-        if hired {
-            tasks::spawn(worker::work(self.clone()));
-        }
+        self.go(usize::from(hired), lacks_alarm);
     }
 
-    /// The next lease for a worker; `None` sends it home.
-    pub(super) fn take(&self) -> Option<Lease> {
-        let (lease, room, last) = {
+    /// The next lease for a worker, with the leave to attempt it; `None` sends it home.
+    pub(super) fn take(&self) -> Option<(Lease, Pass)> {
+        let now = self.clock.instant();
+        let (taken, room, last, lacks_alarm, probes) = {
             let mut queue = self.queue();
-            (queue.take(), queue.room_again(), !queue.has_workers())
+            let taken = queue.take(now);
+            let probes = taken.as_ref().is_some_and(|(_, pass)| pass.is_probe());
+            (taken, queue.room_again(), !queue.has_workers(), queue.lacks_alarm(now), probes)
         };
+        if probes {
+            self.show_breaker((BreakerState::Open, BreakerState::Probing));
+        }
         if room {
             self.news.notify_one();
+        }
+        if lacks_alarm {
+            self.turn.notify_one();
         }
         if last {
             self.left.notify_waiters();
         }
-        lease
+        taken
+    }
+
+    /// An attempt has ended so. What of it counts against its delivery.
+    pub(super) fn ended(self: &Arc<Self>, pass: Option<Pass>, policy: &Policy, failure: Option<&SendError>, now: Timestamp) -> Counts {
+        let Some(pass) = pass else { return Counts::All };
+        let hold = failure.map_or(Duration::ZERO, |failure| retry::hold(failure, now));
+        self.heard(&pass, breaker::heard(policy, failure, hold), hold);
+        match (pass.is_probe(), self.queue().gate().breaker().state().is_open()) {
+            (true, true) => Counts::Nothing,
+            (false, true) => Counts::Attempt,
+            (true | false, false) => Counts::All,
+        }
+    }
+
+    fn heard(self: &Arc<Self>, pass: &Pass, heard: Heard, hold: Duration) {
+        let now = self.clock.instant();
+        let (change, newly_held) = {
+            let mut queue = self.queue();
+            let before = queue.gate().breaker().state();
+            let was_held = queue.gate().held_until(now).is_some();
+            queue.ended(pass, heard, hold, now);
+            let newly_held = queue.gate().held_until(now).filter(|_| !was_held);
+            ((before, queue.gate().breaker().state()), newly_held)
+        };
+        if let Some(until) = newly_held {
+            let until = self.clock.now().plus(until.duration_since(now));
+            tracing::warn!(destination = %self.name, %until, "the destination asks to be left alone; its lane is held");
+        }
+        self.show_breaker(change);
+        if heard != Heard::Lives || change.0 != change.1 || change.1 == BreakerState::Ramping {
+            self.staff();
+            self.turn.notify_one();
+        }
     }
 
     /// A worker is through with a lease; without a settlement the delivery waits for the next start.
-    pub(super) fn give_back(&self, settlement: Option<&Settlement>) {
+    /// A pass that is still there was not used.
+    pub(super) fn give_back(self: &Arc<Self>, settlement: Option<&Settlement>, pass: Option<Pass>) {
+        if let Some(pass) = pass {
+            self.heard(&pass, Heard::Nothing, Duration::ZERO);
+        }
         let news = {
             let mut queue = self.queue();
             queue.give_back();
@@ -127,6 +203,26 @@ impl Track {
         };
         if news {
             self.news.notify_one();
+        }
+    }
+
+    fn show_breaker(&self, (before, after): (BreakerState, BreakerState)) {
+        let destination = &self.name;
+        let (from, to) = (before.as_str(), after.as_str());
+        match after {
+            _ if before == after => return,
+            BreakerState::Open if before == BreakerState::Probing => {
+                tracing::warn!(%destination, from, to, "a probe failed; the destination is left alone until the next");
+            }
+            BreakerState::Open => {
+                tracing::warn!(%destination, from, to, "the destination fails again and again; it is left alone but for probes");
+            }
+            BreakerState::Probing => tracing::info!(%destination, from, to, "one delivery is attempted to see how the destination is"),
+            BreakerState::Ramping => tracing::info!(%destination, from, to, "deliveries begin again, few at a time"),
+            BreakerState::Closed | BreakerState::Off => tracing::info!(%destination, from, to, "deliveries flow freely again"),
+        }
+        if let Some(metrics) = &self.metrics {
+            metrics.set_breaker_open(after.is_open());
         }
     }
 
@@ -144,18 +240,20 @@ impl Track {
 
     /// As operators see it.
     pub(super) fn state(&self) -> LaneState {
-        let paused = self.lane().policy.paused;
+        let (now, wall) = (self.clock.instant(), self.clock.now());
+        let to_wall = |at: Instant| wall.plus(at.saturating_duration_since(now));
         let queue = self.queue();
+        let gate = queue.gate();
         LaneState {
             destination: self.name.clone(),
             queued: queue.waiting(),
             in_flight: queue.in_flight(),
-            paused,
+            paused_by_file: gate.is_paused_by_file(),
+            paused_by_operator: gate.is_paused_by_operator(),
+            held_until: gate.held_until(now).map(to_wall),
+            breaker: gate.breaker().state(),
+            next_probe_at: gate.breaker().probe_at().map(to_wall),
             latency_ms: queue.latency_ms(),
         }
     }
-}
-
-fn gate(lane: &Lane) -> Gate {
-    if lane.policy.paused { Gate::Paused } else { Gate::Open }
 }

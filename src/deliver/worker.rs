@@ -1,6 +1,6 @@
 //! A worker of a lane: takes a lease, attempts it, settles it, takes the next. It leaves when nothing waits.
 
-use super::{attempt, caught::caught, patience::Patience, queue::Gate, track::Track};
+use super::{attempt, breaker::Pass, caught::caught, patience::Patience, track::Track};
 use crate::{
     domain::{
         attempt::Next,
@@ -16,19 +16,20 @@ const TRIES_WHILE_DRAINING: u32 = 5;
 
 /// Works until the queue is empty or closed.
 pub(super) async fn work(track: Arc<Track>) {
-    while let Some(lease) = track.take() {
+    while let Some((lease, pass)) = track.take() {
         let event = lease.event.id;
-        let settlement = caught(handle(&track, lease)).await.unwrap_or_else(|| {
+        let mut pass = Some(pass);
+        let settlement = caught(handle(&track, lease, &mut pass)).await.unwrap_or_else(|| {
             let destination = &track.name;
             tracing::error!(%event, %destination, "the gateway's own code failed around an attempt; the delivery waits for the next start");
             None
         });
-        track.give_back(settlement.as_ref());
+        track.give_back(settlement.as_ref(), pass);
     }
 }
 
-/// The settlement, where there was one.
-async fn handle(track: &Track, mut lease: Lease) -> Option<Settlement> {
+/// The settlement, where there was one. Takes the pass once it is known what came of the attempt.
+async fn handle(track: &Arc<Track>, mut lease: Lease, pass: &mut Option<Pass>) -> Option<Settlement> {
     let body = match &lease.body {
         Some(held) => Some(held.bytes.clone()),
         None => match read(track, &lease).await {
@@ -41,7 +42,12 @@ async fn handle(track: &Track, mut lease: Lease) -> Option<Settlement> {
     };
     let lane = track.lane();
     let settlement = match body {
-        Some(body) => attempt::make(&*lane.destination, &lane.policy, &mut lease, body, &track.clock).await,
+        Some(body) => {
+            let sent = attempt::send(&*lane.destination, &mut lease, body, &track.clock).await;
+            let now = track.clock.now();
+            let counts = track.ended(pass.take(), &lane.policy, sent.failure(), now);
+            attempt::decide(&lane.policy, &lease, sent, counts, now)
+        }
         None => attempt::without_body(&lease, &track.clock),
     };
     if let Some(metrics) = &track.metrics {
@@ -95,7 +101,7 @@ impl<'a> Insistence<'a> {
     /// Waits for the next try; `None`: there is none, and the delivery waits for the next start.
     async fn after(&mut self, error: &StoreError) -> Option<()> {
         let (destination, operation) = (&self.track.name, self.operation);
-        if self.track.queue().gate() == Gate::Draining {
+        if self.track.queue().gate().is_draining() {
             self.tries_left -= 1;
         }
         if self.tries_left == 0 || matches!(error, StoreError::Closed) {

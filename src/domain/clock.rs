@@ -88,10 +88,10 @@ impl Clock {
         Timestamp(Timestamp::from_system(SystemTime::now()).0.saturating_add(self.shift.load(Ordering::Relaxed)))
     }
 
-    /// A moment to measure durations from; never goes back.
+    /// A moment to measure durations from; never goes back. It is of the clock that timers run by.
     #[expect(clippy::disallowed_methods, reason = "this is the place that reads the monotonic clock")]
     pub fn instant(&self) -> Instant {
-        Instant::now()
+        tokio::time::Instant::now().into_std()
     }
 
     /// Moves the wall clock by milliseconds, as a step of the system's clock would.

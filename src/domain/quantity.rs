@@ -1,4 +1,4 @@
-//! Durations and sizes as the rules file and the API write them: a number and a unit.
+//! Durations, sizes and rates as the rules file and the API write them: a number and a unit.
 
 use std::time::Duration;
 
@@ -44,6 +44,40 @@ pub fn size(text: &str) -> Result<u64, QuantityError> {
     number.checked_mul(bytes).ok_or(QuantityError::TooLarge)
 }
 
+/// So many in each second, minute or hour; one at least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    count: u32,
+    per: Duration,
+}
+
+impl Rate {
+    /// No rate is higher than this many in a second.
+    pub const MOST: u32 = 100_000;
+
+    /// `N/s`, `N/m` or `N/h`; N from 1 to [`Rate::MOST`].
+    pub fn parse(text: &str) -> Result<Self, QuantityError> {
+        let (count, unit) = split(text)?;
+        let per = match unit {
+            "/s" => 1,
+            "/m" => 60,
+            "/h" => 3_600,
+            "" => return Err(QuantityError::NoUnit),
+            _ => return Err(QuantityError::Malformed),
+        };
+        match u32::try_from(count) {
+            Ok(count @ 1..=Self::MOST) => Ok(Self { count, per: Duration::from_secs(per) }),
+            Ok(0) => Err(QuantityError::Malformed),
+            Ok(_) | Err(_) => Err(QuantityError::TooLarge),
+        }
+    }
+
+    /// From one to the next.
+    pub fn interval(self) -> Duration {
+        self.per / self.count
+    }
+}
+
 /// A duration in the largest unit that holds it whole: `90s`, `2h`, `1500ms`.
 pub fn show_duration(duration: Duration) -> String {
     let millis = duration.as_millis();
@@ -67,6 +101,25 @@ fn split(text: &str) -> Result<(u64, &str), QuantityError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rates() {
+        for (text, micros) in [("50/s", 20_000), ("1/s", 1_000_000), ("30/m", 2_000_000), ("1/h", 3_600_000_000), ("100000/s", 10)] {
+            assert_eq!(Rate::parse(text).map(Rate::interval), Ok(Duration::from_micros(micros)), "{text}");
+        }
+        for (text, error) in [
+            ("50", QuantityError::NoUnit),
+            ("0/s", QuantityError::Malformed),
+            ("5/d", QuantityError::Malformed),
+            ("5 /s", QuantityError::Malformed),
+            ("1.5/s", QuantityError::Malformed),
+            ("-1/s", QuantityError::Malformed),
+            ("100001/s", QuantityError::TooLarge),
+            ("99999999999999999999/s", QuantityError::TooLarge),
+        ] {
+            assert_eq!(Rate::parse(text), Err(error), "{text}");
+        }
+    }
 
     #[test]
     fn durations() {

@@ -3,7 +3,7 @@
 use super::{DestinationMetrics, Metrics, Outcome, STORE_OPERATIONS, SourceMetrics};
 use crate::domain::{attempt::AttemptResult, event::Reason, name::Name};
 use prometheus::{
-    Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    CounterVec, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 };
 use std::sync::{Mutex, RwLock};
 
@@ -42,6 +42,8 @@ pub(super) struct Families {
     oldest_age: GaugeVec,
     dead_letters: IntGaugeVec,
     paused: IntGaugeVec,
+    breaker_open: IntGaugeVec,
+    rate_limited: CounterVec,
 }
 
 impl Families {
@@ -82,6 +84,8 @@ impl Families {
             oldest_age: self.oldest_age.with_label_values(&[&**name]),
             dead_letters: self.dead_letters.with_label_values(&[&**name]),
             paused: self.paused.with_label_values(&[&**name]),
+            breaker_open: self.breaker_open.with_label_values(&[&**name]),
+            rate_limited: self.rate_limited.with_label_values(&[&**name]),
         }
     }
 
@@ -227,6 +231,15 @@ impl Builder {
             ),
             dead_letters: self.gauges("hookgate_dead_letters", "Deliveries given up and kept.", &["destination"]),
             paused: self.gauges("hookgate_destination_paused", "1 while the destination is paused.", &["destination"]),
+            breaker_open: self.gauges(
+                "hookgate_destination_breaker_open",
+                "1 while the destination failed too often and gets nothing but probes.",
+                &["destination"],
+            ),
+            rate_limited: self.register(CounterVec::new(
+                Opts::new("hookgate_rate_limited_seconds_total", "Time in which deliveries waited for the rate limit and nothing else."),
+                &["destination"],
+            )),
         }
     }
 }

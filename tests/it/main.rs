@@ -21,6 +21,7 @@ mod golden;
 mod header_signatures;
 mod held;
 mod imports;
+mod lane_limits;
 mod late;
 mod limits;
 mod parked;

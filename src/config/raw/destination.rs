@@ -4,6 +4,7 @@ use super::{
     super::{
         diagnostics::Code,
         keys::{self, Fields, Scalars, single},
+        lanes::{self, Breaker},
         problem::{Problem, Problems},
         tree::{Kind, Node, Scalar, Span},
     },
@@ -20,6 +21,8 @@ pub struct Defaults<'t> {
     pub timeout: Option<Scalar<'t>>,
     pub concurrency: Option<Scalar<'t>>,
     pub retry: Option<Retry<'t>>,
+    pub breaker: Option<Breaker<'t>>,
+    pub rate_limit: Option<Scalar<'t>>,
 }
 
 /// One of `destinations`.
@@ -37,6 +40,8 @@ pub struct Destination<'t> {
     pub auth: Option<Auth<'t>>,
     pub tls: Option<ClientTls<'t>>,
     pub allow_link_local: Option<Scalar<'t>>,
+    pub breaker: Option<Breaker<'t>>,
+    pub rate_limit: Option<Scalar<'t>>,
     pub paused: Option<Scalar<'t>>,
 }
 
@@ -74,6 +79,8 @@ impl<'t> Destination<'t> {
             auth: None,
             tls: None,
             allow_link_local: None,
+            breaker: None,
+            rate_limit: None,
             paused: None,
         }
     }
@@ -102,6 +109,8 @@ pub(super) fn defaults<'t>(fields: &Fields<'t>, problems: &mut Problems) -> Defa
         timeout: fields.scalar("timeout", problems),
         concurrency: fields.scalar("concurrency", problems),
         retry: retry(fields, problems),
+        breaker: lanes::read(fields, problems),
+        rate_limit: fields.scalar("rate_limit", problems),
     }
 }
 
@@ -130,6 +139,8 @@ pub(super) fn destination<'t>(name: Scalar<'t>, of: &str, node: &'t Node, proble
         auth: auth::auth(&fields, problems),
         tls: tls(&fields, problems),
         allow_link_local: fields.scalar("allow_link_local", problems),
+        breaker: lanes::read(&fields, problems),
+        rate_limit: fields.scalar("rate_limit", problems),
         paused: fields.scalar("paused", problems),
     })
 }

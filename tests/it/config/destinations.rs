@@ -2,9 +2,11 @@
 
 use super::good;
 use hookgate::{
+    deliver::breaker::Settings as Breaker,
     destination::{Auth, ClientCredentials, LinkLocal},
-    domain::secret::Secret,
+    domain::{quantity::Rate, secret::Secret},
 };
+use std::time::Duration;
 
 #[test]
 fn how_a_destination_is_reached_is_said_by_its_keys() {
@@ -48,4 +50,25 @@ destinations:
         (secrets("plain").len(), secrets("signed"), secrets("once")),
         (0, vec!["whsec_bmV3".to_owned(), "whsec_b2xk".to_owned()], vec!["whsec_b2xk".to_owned()])
     );
+}
+
+#[test]
+fn breaker_and_rate_are_the_destinations_own_or_of_defaults() {
+    let config = good(
+        r#"version: 1
+sources: { ottu: { secret: "${OTTU_HMAC_KEY}" } }
+defaults: { breaker: { probe_every: 1m }, rate_limit: 30/m }
+destinations:
+  plain: http://localhost
+  own: { url: "http://localhost", breaker: { open_after: 3 }, rate_limit: "${RATE:-50/s}" }
+  off: { url: "http://localhost", breaker: off }
+"#,
+    );
+    let minute = Duration::from_secs(60);
+    let of = |place: usize| (config.destinations[place].policy.breaker, config.destinations[place].policy.rate_limit);
+    assert_eq!(of(0), (Some(Breaker { open_after: 10, probe_every: minute }), Rate::parse("30/m").ok()));
+    assert_eq!(of(1), (Some(Breaker { open_after: 3, probe_every: minute }), Rate::parse("50/s").ok()));
+    assert_eq!(of(2), (None, Rate::parse("30/m").ok()));
+    let config = good("version: 1\nsources: { ottu: { secret: '${OTTU_HMAC_KEY}' } }\ndestinations: { plain: http://localhost }\n");
+    assert_eq!((config.destinations[0].policy.breaker, config.destinations[0].policy.rate_limit), (Some(Breaker::STANDARD), None));
 }
