@@ -142,7 +142,8 @@ async fn run(
     }
 
     let mut destinations = Destinations::default();
-    let lanes = Lanes::start(destinations.lanes(&config), Arc::clone(&store), clock.clone(), Arc::clone(&metrics));
+    let paused = store.paused().await?;
+    let lanes = Lanes::start(destinations.lanes(&config), paused, Arc::clone(&store), clock.clone(), Arc::clone(&metrics));
     reload::serve(&store, &lanes, names).await;
     let dispatch = Arc::new(ToLanes(Arc::clone(&lanes)));
     let rules = Arc::new(config.rules.clone());

@@ -51,6 +51,14 @@ impl Admin {
                 only(request, Method::GET)?;
                 self.destinations().await
             }
+            ["destinations", name, "pause"] => {
+                only(request, Method::POST)?;
+                self.pause(name, request).await
+            }
+            ["destinations", name, "resume"] => {
+                only(request, Method::POST)?;
+                self.resume(name, request).await
+            }
             ["rejected"] => {
                 only(request, Method::GET)?;
                 self.rejected(&request.query)
@@ -218,10 +226,10 @@ fn only(request: &Request, method: Method) -> Result<(), Problem> {
 /// The body of a call that takes none but `{}`.
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Nothing {}
+pub(super) struct Nothing {}
 
 /// The body of a call; `None` where it has none, which counts as `{}`. `wanted` is how it has to look.
-fn body<T: DeserializeOwned>(request: &Request, wanted: &str) -> Result<Option<T>, Problem> {
+pub(super) fn body<T: DeserializeOwned>(request: &Request, wanted: &str) -> Result<Option<T>, Problem> {
     if request.body.is_empty() {
         return Ok(None);
     }
@@ -277,7 +285,7 @@ fn unknown_event() -> Problem {
     Problem::new(404, "Event not found", "There is no event with this id; it may have been removed after its time.")
 }
 
-fn unavailable(error: StoreError) -> Problem {
+pub(super) fn unavailable(error: StoreError) -> Problem {
     tracing::error!(%error, "the store could not answer the API");
     Problem::new(503, "Store not available", "The store cannot answer now; see /readyz and the log.")
 }

@@ -19,6 +19,7 @@ mod auth;
 pub mod dev_sink;
 mod health;
 mod mask;
+mod pause;
 pub mod server;
 mod view;
 

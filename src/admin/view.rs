@@ -86,7 +86,8 @@ pub fn destinations(lanes: &[LaneState], stats: &Stats, now: Timestamp) -> Value
     json!({ "destinations": lanes.iter().map(view).chain(removed).collect::<Vec<_>>() })
 }
 
-fn paused_by(lane: &LaneState) -> Vec<&'static str> {
+/// Who pauses a destination.
+pub fn paused_by(lane: &LaneState) -> Vec<&'static str> {
     let by = [("file", lane.paused_by_file), ("operator", lane.paused_by_operator)];
     by.into_iter().filter(|(_, pauses)| *pauses).map(|(who, _)| who).collect()
 }

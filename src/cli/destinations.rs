@@ -5,7 +5,7 @@ use super::{
     gateway::GatewayOptions,
     query::Query,
     streams::{Colours, print},
-    table::{Cell, Format, Table, json},
+    table::{Cell, Format, Table, json, shown},
 };
 use crate::domain::quantity::show_duration;
 use serde_json::Value;
@@ -40,14 +40,18 @@ impl Destinations {
 }
 
 fn table(found: &Value) -> Table {
-    let mut table = Table::new(["DESTINATION", "READY", "RETRYING", "IN FLIGHT", "DEAD", "PARKED", "OLDEST", "LATENCY", "PAUSED"]);
+    let mut table =
+        Table::new(["DESTINATION", "READY", "RETRYING", "IN FLIGHT", "DEAD", "PARKED", "OLDEST", "LATENCY", "PAUSED", "BREAKER"]);
     for lane in found["destinations"].as_array().into_iter().flatten() {
+        let by: Vec<_> = lane["paused_by"].as_array().into_iter().flatten().filter_map(Value::as_str).map(shown).collect();
         let paused = match (lane["removed"].as_bool(), lane["paused"].as_bool()) {
-            (Some(true), _) => "removed",
-            (_, Some(true)) => "yes",
-            (_, Some(false)) => "no",
-            (_, None) => "-",
+            (Some(true), _) => "removed".to_owned(),
+            (_, Some(true)) if by.is_empty() => "yes".to_owned(),
+            (_, Some(true)) => format!("by {}", by.join(" and ")),
+            (_, Some(false)) => "no".to_owned(),
+            (_, None) => "-".to_owned(),
         };
+        let held = lane["held_until"].as_str().map(|until| format!("held until {}", shown(until)));
         let oldest = lane["oldest_age_seconds"].as_f64().map(|seconds| show_duration(Duration::from_secs(seconds.max(0.0) as u64)));
         let latency = lane["latency_ms"].as_f64().map(|millis| format!("{millis} ms"));
         table.row([
@@ -59,7 +63,8 @@ fn table(found: &Value) -> Table {
             Cell::of(lane, "parked"),
             Cell::text(&oldest.unwrap_or_default()),
             Cell::text(&latency.unwrap_or_default()),
-            Cell::text(paused),
+            Cell::text(&paused),
+            held.map_or_else(|| Cell::of(lane, "breaker"), |held| Cell::text(&held)),
         ]);
     }
     table

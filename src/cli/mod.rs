@@ -16,11 +16,13 @@ mod exit;
 mod filter;
 mod gateway;
 mod healthcheck;
+mod pause;
 mod payload;
 mod query;
 mod rejected;
 mod release;
 mod reload;
+mod resume;
 mod retry;
 mod sample;
 mod samples;
@@ -60,6 +62,8 @@ pub enum Command {
     Retry(retry::Retry),
     Release(release::Release),
     Discard(discard::Discard),
+    Pause(pause::Pause),
+    Resume(resume::Resume),
     Destinations(destinations::Destinations),
     Rejected(rejected::Rejected),
     Reload(reload::Reload),
@@ -84,6 +88,8 @@ impl Command {
             Self::Retry(command) => command.run().await,
             Self::Release(command) => command.run().await,
             Self::Discard(command) => command.run().await,
+            Self::Pause(command) => command.run().await,
+            Self::Resume(command) => command.run().await,
             Self::Destinations(command) => command.run().await,
             Self::Rejected(command) => command.run().await,
             Self::Reload(command) => command.run().await,

@@ -67,6 +67,16 @@ impl Gate {
         self.breaker.doubt(now);
     }
 
+    /// An operator pauses it.
+    pub(super) fn pause(&mut self) {
+        self.is_paused_by_operator = true;
+    }
+
+    /// An operator's pause is over.
+    pub(super) fn resume(&mut self) {
+        self.is_paused_by_operator = false;
+    }
+
     /// Until it is reopened, if ever.
     pub(super) fn drain(&mut self) {
         self.is_draining = true;

@@ -32,11 +32,14 @@ fn without_any_key_nothing_waits() {
 }
 
 #[test]
-fn a_pause_and_a_drain_stand_whatever_the_time() {
+fn a_pause_by_either_stands_until_both_are_over() {
     let now = start();
     let mut gate = Gate::new(&Policy { paused: true, ..policy(None) }, now);
-    assert_eq!((gate.room(now), gate.wait(now), gate.is_paused_by_operator()), (0, None, false));
+    gate.pause();
     gate.change(&policy(None), now);
+    assert_eq!((gate.room(now), gate.wait(now)), (0, None));
+    assert_eq!((gate.is_paused_by_file(), gate.is_paused_by_operator()), (false, true));
+    gate.resume();
     assert_eq!(gate.room(now), usize::MAX);
     gate.drain();
     assert_eq!((gate.room(now), gate.stands(), gate.is_paused()), (0, true, false));
@@ -74,7 +77,7 @@ fn only_what_waits_for_the_rate_alone_is_said_to_wait_for_it() {
     assert_eq!(gate.wait(now).unwrap().cause, Cause::Rate);
     attempt(&mut gate, Heard::Busy, 3 * SECOND, now + SECOND);
     assert_eq!(gate.wait(now + SECOND).unwrap().cause, Cause::Destination);
-    gate.change(&Policy { paused: true, ..policy(Some("1/s")) }, now + SECOND);
+    gate.pause();
     assert_eq!(gate.wait(now + SECOND), None);
 }
 

@@ -5,15 +5,15 @@ use crate::{
     destination::Destination,
     domain::{clock::Clock, delivery::Lease, name::Name},
     metrics::Metrics,
-    store::Store,
+    store::{Store, StoreError},
     tasks,
 };
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     mem,
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
-use tokio::task::JoinHandle;
+use tokio::{sync::Mutex, task::JoinHandle};
 
 /// A destination with its policy.
 #[derive(Debug)]
@@ -30,6 +30,8 @@ pub struct Lane {
 #[derive(Debug)]
 pub struct Lanes {
     working: RwLock<Working>,
+    /// One operator's word at a time: what the store has and what the lanes do is the same.
+    deciding: Mutex<()>,
     store: Arc<dyn Store>,
     clock: Clock,
     metrics: Arc<Metrics>,
@@ -42,6 +44,8 @@ struct Working {
     by_name: HashMap<Name, Arc<Track>>,
     /// Those whose destination is no longer there, until their last attempt has ended.
     leaving: Vec<Arc<Track>>,
+    /// Those that an operator pauses, be they in the rules file or not.
+    paused: HashSet<Name>,
     is_draining: bool,
 }
 
@@ -53,9 +57,10 @@ struct Staffed {
 }
 
 impl Lanes {
-    /// Starts the lanes; each asks the store for what is waiting. Must run on a tokio runtime.
-    pub fn start(lanes: Vec<Lane>, store: Arc<dyn Store>, clock: Clock, metrics: Arc<Metrics>) -> Arc<Self> {
-        let started = Arc::new(Self { working: RwLock::default(), store, clock, metrics });
+    /// Starts the lanes; each asks the store for what is waiting, but those that an operator paused. Must run on a tokio runtime.
+    pub fn start(lanes: Vec<Lane>, paused: Vec<Name>, store: Arc<dyn Store>, clock: Clock, metrics: Arc<Metrics>) -> Arc<Self> {
+        let working = Working { paused: paused.into_iter().collect(), ..Working::default() };
+        let started = Arc::new(Self { working: RwLock::new(working), deciding: Mutex::default(), store, clock, metrics });
         started.replace(lanes);
         started
     }
@@ -76,15 +81,23 @@ impl Lanes {
                     staffed.track.change(lane);
                     staffed
                 }
-                None => match working.leaving.iter().position(|track| track.name == lane.name) {
-                    Some(place) => {
-                        let track = working.leaving.swap_remove(place);
-                        track.queue().reopen();
-                        track.change(lane);
-                        Staffed::new(track)
+                None => {
+                    let is_paused = working.paused.contains(&lane.name);
+                    let track = match working.leaving.iter().position(|track| track.name == lane.name) {
+                        Some(place) => {
+                            let track = working.leaving.swap_remove(place);
+                            track.queue().reopen();
+                            track.change(lane);
+                            track
+                        }
+                        None => self.track(lane),
+                    };
+                    match is_paused {
+                        true => track.pause(),
+                        false => track.resume(),
                     }
-                    None => self.started(lane),
-                },
+                    Staffed::new(track)
+                }
             };
             working.tracks.push(staffed);
         }
@@ -96,9 +109,47 @@ impl Lanes {
         }
     }
 
-    fn started(&self, lane: Lane) -> Staffed {
+    fn track(&self, lane: Lane) -> Arc<Track> {
         let metrics = self.metrics.destination(&lane.name);
-        Staffed::new(Arc::new(Track::new(lane, Arc::clone(&self.store), self.clock.clone(), metrics)))
+        Arc::new(Track::new(lane, Arc::clone(&self.store), self.clock.clone(), metrics))
+    }
+
+    /// An operator pauses the destination, until [`Lanes::resume`]: over restarts, and where it leaves the rules file and comes
+    /// back. Gives its state, once that is durable; `None`: the rules file has no such destination.
+    ///
+    /// # Errors
+    /// The store could not write it down, and nothing has changed.
+    pub async fn pause(&self, destination: &Name) -> Result<Option<LaneState>, StoreError> {
+        let _turn = self.deciding.lock().await;
+        if !self.read().by_name.contains_key(destination) {
+            return Ok(None);
+        }
+        self.store.pause(destination.clone()).await?;
+        let mut working = self.write();
+        working.paused.insert(destination.clone());
+        Ok(working.by_name.get(destination).map(|track| {
+            track.pause();
+            track.state()
+        }))
+    }
+
+    /// No operator pauses the destination any more; the rules file may. Gives its state, once that is durable; `None`: the rules
+    /// file has no such destination.
+    ///
+    /// # Errors
+    /// The store could not write it down, and nothing has changed.
+    pub async fn resume(&self, destination: &Name) -> Result<Option<LaneState>, StoreError> {
+        let _turn = self.deciding.lock().await;
+        if !self.read().by_name.contains_key(destination) {
+            return Ok(None);
+        }
+        self.store.resume(destination.clone()).await?;
+        let mut working = self.write();
+        working.paused.remove(destination);
+        Ok(working.by_name.get(destination).map(|track| {
+            track.resume();
+            track.state()
+        }))
     }
 
     /// Takes leased deliveries; those to a destination that is no longer there go back to the store. Cheap; never waits.

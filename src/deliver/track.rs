@@ -80,6 +80,22 @@ impl Track {
         self.turn.notify_one();
     }
 
+    /// An operator pauses it; attempts in flight go on.
+    pub(super) fn pause(&self) {
+        self.queue().gate_mut().pause();
+        self.show_pause();
+        self.turn.notify_one();
+    }
+
+    /// An operator's pause is over.
+    pub(super) fn resume(self: &Arc<Self>) {
+        self.queue().gate_mut().resume();
+        self.show_pause();
+        self.staff();
+        self.news.notify_one();
+        self.turn.notify_one();
+    }
+
     /// Starts no attempt any more; what waits goes back to the store.
     pub(super) fn close(&self) {
         let unwanted = self.queue().drain();

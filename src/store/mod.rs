@@ -93,6 +93,15 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// the call in the middle leaves the rest to the next one.
     fn serve(&self, destinations: Vec<Name>) -> Answer<'_, ()>;
 
+    /// Writes down that an operator pauses the destination, which needs not be served. Resolves when that is durable.
+    fn pause(&self, destination: Name) -> Answer<'_, ()>;
+
+    /// Writes down that no operator pauses the destination any more. Resolves when that is durable.
+    fn resume(&self, destination: Name) -> Answer<'_, ()>;
+
+    /// The destinations that an operator pauses. Leases of theirs are given all the same.
+    fn paused(&self) -> Answer<'_, Vec<Name>>;
+
     /// Removes a small step of what is older than the settings say.
     fn expire(&self) -> Answer<'_, Expired>;
 

@@ -59,7 +59,7 @@ impl Gateway {
     fn over(store: Arc<FakeStore>, lanes: Vec<Lane>, clock: Clock) -> Self {
         let destinations = lanes.iter().map(|lane| lane.name.clone()).collect();
         let metrics = Arc::new(Metrics::new(&Labels { destinations, ..Labels::default() }));
-        let lanes = Lanes::start(lanes, store.clone(), clock.clone(), metrics.clone());
+        let lanes = Lanes::start(lanes, Vec::new(), store.clone(), clock.clone(), metrics.clone());
         Self { store, lanes, metrics, clock }
     }
 

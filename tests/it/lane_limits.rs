@@ -1,7 +1,15 @@
 //! Stories of when a lane does not send: a destination that fails, that asks for time, or that gets no more than its rate.
-//! Time stands still and jumps to the next timer, so that hours pass at once and to the millisecond.
+//! In all but the last, time stands still and jumps to the next timer, so that hours pass at once and to the millisecond.
 
-use crate::deliver::{Gateway, SOON, policy};
+use crate::{
+    deliver::{Gateway, SOON, policy},
+    support::{
+        gateway,
+        sender::{payment, signed},
+        sink::{Reply, Sink},
+        until::until,
+    },
+};
 use hookgate::{
     deliver::{
         Policy,
@@ -255,4 +263,39 @@ async fn a_breaker_that_is_switched_off_never_opens() {
     let settlements = gateway.store.settlements();
     assert_eq!((settlements.len(), settlements[9].next), (10, Next::Dead));
     assert_eq!(gateway.lanes.states()[0].breaker, BreakerState::Off);
+}
+
+#[tokio::test]
+async fn an_open_breaker_is_seen_everywhere_and_a_reload_that_mends_the_url_probes_at_once() {
+    let (broken, sound) = (Sink::always(Reply::status(500)), Sink::always(Reply::status(200)));
+    let rules = |sink: &Sink| {
+        let retry = "{ initial_interval: 1ms, multiplier: 1, max_interval: 1ms, jitter: none, max_attempts: 20 }";
+        format!(
+            "sources: {{ ottu: {{ secret: test-hmac-key }} }}\n\
+             destinations: {{ orders: {{ url: '{}', breaker: {{ open_after: 3, probe_every: 1h }}, retry: {retry} }} }}\n\
+             rules: [ {{ name: paid, when: {{ state: paid }}, to: orders }} ]\n",
+            sink.url("/")
+        )
+    };
+    let gateway = gateway::Gateway::start(&rules(&broken)).await;
+    let id = gateway.send(&signed(&payment("paid", "R1"))).await.event();
+    let open = until("the breaker to open", || async {
+        let orders = gateway.get("/api/v1/destinations").await.json()["destinations"][0].clone();
+        (orders["breaker"] == "open").then_some(orders)
+    });
+    let orders = open.await;
+    assert!(orders["next_probe_at"].is_string() && orders["held_until"].is_null(), "{orders}");
+    assert_eq!(gateway.metric("hookgate_destination_breaker_open{destination=\"orders\"}").await, 1.0);
+    let changes = || gateway.log().into_iter().filter(|line| line.contains("\"to\":\"")).collect::<Vec<_>>();
+    let lines = until("the log", || async { Some(changes()).filter(|lines| !lines.is_empty()) }).await;
+    assert!(lines.len() == 1 && lines[0].contains("\"from\":\"closed\",\"to\":\"open\""), "{lines:#?}");
+    let later = gateway.send(&signed(&payment("paid", "R2"))).await.event();
+    assert_eq!(broken.requests().len(), 3);
+    gateway.home.write(&rules(&sound));
+    assert_eq!(gateway.call("POST", "/-/reload", b"").await.code, 200);
+    for id in [&id, &later] {
+        gateway.until_status(id, "delivered").await;
+    }
+    assert_eq!(broken.requests().len(), 3);
+    assert_eq!(gateway.metric("hookgate_destination_breaker_open{destination=\"orders\"}").await, 0.0);
 }

@@ -25,6 +25,7 @@ mod lane_limits;
 mod late;
 mod limits;
 mod parked;
+mod paused;
 mod provider;
 mod provider_behaviour;
 mod quarantine;

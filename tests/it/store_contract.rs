@@ -42,6 +42,7 @@ mod delivering;
 mod finding;
 mod model;
 mod parking;
+mod pausing;
 mod releasing;
 mod removing;
 mod repeating;

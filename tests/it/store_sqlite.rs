@@ -333,12 +333,17 @@ async fn a_kill_while_events_are_indexed_leaves_each_to_be_found_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_of_an_earlier_version_is_brought_up_to_date_with_what_it_holds() {
-    for undo in ["ALTER TABLE event DROP COLUMN first_body_half; PRAGMA user_version = 1", "PRAGMA user_version = 2"] {
-        is_brought_up_to_date(undo).await;
+    let steps = [
+        "ALTER TABLE event DROP COLUMN first_body_half;",
+        "ALTER TABLE event DROP COLUMN weight; ALTER TABLE state DROP COLUMN quarantine_bytes;",
+        "DROP TABLE paused;",
+    ];
+    for version in 1..=steps.len() {
+        is_brought_up_to_date(&format!("{} PRAGMA user_version = {version}", steps[version - 1..].concat())).await;
     }
 }
 
-/// From the version to which these statements bring it back from the second one.
+/// From the version to which these statements bring it back.
 async fn is_brought_up_to_date(undo: &str) {
     let house = House::new(SQLITE);
     let store = house.open();
@@ -348,11 +353,12 @@ async fn is_brought_up_to_date(undo: &str) {
     stored(&store, to(kept_back, &["orders"])).await;
     let before = store.stats().await.unwrap().quarantine_bytes;
     drop(store);
-    let third = "ALTER TABLE event DROP COLUMN weight; ALTER TABLE state DROP COLUMN quarantine_bytes;";
-    from_outside(&house, &format!("{third} {undo}"));
+    from_outside(&house, undo);
     let store = house.open();
     assert_eq!(ids(&store, all()).await, [event(2).id, event(1).id]);
     let after = store.stats().await.unwrap().quarantine_bytes;
     assert!(after > 0 && after.abs_diff(before) < 200, "{before} and {after}");
     assert_eq!(store.lease(&name("orders"), 10).await.unwrap().leases.len(), 1);
+    store.pause(name("orders")).await.unwrap();
+    assert_eq!(store.paused().await.unwrap(), [name("orders")]);
 }

@@ -1,7 +1,12 @@
 //! Moves the log into the database file beside the writer, which takes only the last short step itself: no commit waits
 //! for thousands of pages to be written and synced.
 
-use super::{schema, shared::Shared};
+use super::{
+    schema,
+    shared::Shared,
+    transaction::{Durability, Undone},
+    writer::Writer,
+};
 use crate::tasks;
 use rusqlite::{Connection, Result};
 use std::{
@@ -95,6 +100,20 @@ impl Checkpoints {
         // Who reads for long keeps the log from beginning anew; then there is something to do after as many pages again.
         self.begin_at = self.last + BEGIN;
         schema::move_log(connection)
+    }
+}
+
+impl Writer {
+    /// Takes its own step, where it is time.
+    pub(super) fn checkpoint(&mut self) -> Result<(), Undone> {
+        match self.connection.as_ref().map(|connection| self.checkpoints.go_on(connection)) {
+            None | Some(Ok(())) => Ok(()),
+            Some(Err(error)) => {
+                self.recover(Arc::new(error), "checkpoint")?;
+                // Only a commit shows that the disk is well again.
+                self.transact(Durability::Full, "checkpoint", |_| Ok(()))
+            }
+        }
     }
 }
 

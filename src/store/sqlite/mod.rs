@@ -20,6 +20,7 @@ use crate::{
 };
 use bytes::Bytes;
 use checkpoint::Checkpoints;
+use pause::Pause;
 use rusqlite::Connection;
 use settle::Settled;
 use shared::{Awaited, Shared};
@@ -43,6 +44,7 @@ mod lanes;
 mod lease;
 mod names;
 mod park;
+mod pause;
 mod quarantine;
 mod read;
 mod readers;
@@ -204,6 +206,18 @@ impl Store for Sqlite {
             while self.ask(Command::Park).await? {}
             Ok(())
         })
+    }
+
+    fn pause(&self, destination: Name) -> Answer<'_, ()> {
+        Box::pin(self.ask(move |reply| Command::Pause(destination, Pause::Begin, reply)))
+    }
+
+    fn resume(&self, destination: Name) -> Answer<'_, ()> {
+        Box::pin(self.ask(move |reply| Command::Pause(destination, Pause::End, reply)))
+    }
+
+    fn paused(&self) -> Answer<'_, Vec<Name>> {
+        Box::pin(self.read(pause::paused))
     }
 
     fn expire(&self) -> Answer<'_, Expired> {

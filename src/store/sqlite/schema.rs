@@ -18,7 +18,7 @@ pub(super) enum MigrateError {
 pub(super) const APPLICATION_ID: i64 = 0x686b_6774;
 
 /// Each brings the schema from the version that is its place to the next.
-const MIGRATIONS: [&str; 3] = [VERSION_1, VERSION_2, VERSION_3];
+const MIGRATIONS: [&str; 4] = [VERSION_1, VERSION_2, VERSION_3, VERSION_4];
 
 /// The version that this program writes.
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
@@ -102,6 +102,9 @@ ALTER TABLE state ADD COLUMN quarantine_bytes INTEGER NOT NULL DEFAULT 0;
 UPDATE event SET weight = 512 + ifnull((SELECT length(body) FROM body WHERE body.seq = event.seq), 0) WHERE reason IS NOT NULL;
 UPDATE state SET quarantine_bytes = (SELECT ifnull(sum(weight), 0) FROM event WHERE reason IS NOT NULL);
 ";
+
+/// The destinations that an operator pauses, also those that the rules file does not have now.
+const VERSION_4: &str = "CREATE TABLE paused (destination INTEGER PRIMARY KEY);";
 
 /// The one connection that writes. Freed pages are used again, so the file needs no vacuum:
 /// `auto_vacuum` would cost a map of all pages, and removal goes on about as fast as events come in.

@@ -9,6 +9,7 @@ use super::{
     held::Held,
     index::{self, Indexing},
     lease,
+    pause::Pause,
     rebuild::Rebuild,
     reserve::Tending,
     schema,
@@ -45,6 +46,8 @@ pub(super) enum Command {
     Release(EventId, Plan, Reply<Option<Released>>),
     /// See `Store::discard`.
     Discard(EventId, Reply<Option<Discarded>>),
+    /// See `Store::pause` and `Store::resume`.
+    Pause(Name, Pause, Reply<()>),
     /// See `Store::expire`.
     Expire(Reply<Expired>),
     /// The first part of `Store::serve`: from now on these are served.
@@ -157,6 +160,7 @@ impl Writer {
                 | Command::Retry(..)
                 | Command::Release(..)
                 | Command::Discard(..)
+                | Command::Pause(..)
                 | Command::Expire(_)
                 | Command::Park(_) => others.push(command),
             }
@@ -182,6 +186,7 @@ impl Writer {
                 Command::Retry(id, only, reply) => self.decide(reply, |work| work.retry(id, only.as_ref()))?,
                 Command::Release(id, plan, reply) => self.decide(reply, |work| work.release(id, &plan))?,
                 Command::Discard(id, reply) => self.decide(reply, |work| work.discard(id))?,
+                Command::Pause(name, pause, reply) => self.decide(reply, |work| work.pause(&name, pause))?,
                 Command::Expire(reply) => self.expire(reply)?,
                 Command::Park(reply) => self.park(reply)?,
                 Command::Append(..) | Command::Settle(_) | Command::Serve(_) => {}
@@ -352,17 +357,6 @@ impl Writer {
             self.indexing = Some(indexing);
         }
         Ok(())
-    }
-
-    fn checkpoint(&mut self) -> Result<(), Undone> {
-        match self.connection.as_ref().map(|connection| self.checkpoints.go_on(connection)) {
-            None | Some(Ok(())) => Ok(()),
-            Some(Err(error)) => {
-                self.recover(Arc::new(error), "checkpoint")?;
-                // Only a commit shows that the disk is well again.
-                self.transact(Durability::Full, "checkpoint", |_| Ok(()))
-            }
-        }
     }
 
     fn take_filter(&mut self) {

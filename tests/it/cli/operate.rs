@@ -151,15 +151,15 @@ fn destinations_are_a_table_or_json() {
         "GET /api/v1/destinations",
         200,
         r#"{"destinations":[
-            {"destination":"orders","paused":false,"ready":1,"retrying":2,"in_flight":3,"dead":4,"parked":0,"oldest_age_seconds":90,"latency_ms":12},
-            {"destination":"erp","paused":true,"ready":0,"retrying":0,"in_flight":0,"dead":0,"parked":0,"oldest_age_seconds":null,"latency_ms":null},
-            {"destination":"old","removed":true,"paused":null,"ready":0,"retrying":0,"in_flight":0,"dead":0,"parked":7,"oldest_age_seconds":null,"latency_ms":null}]}"#,
+            {"destination":"orders","paused":false,"paused_by":[],"held_until":null,"breaker":"open","ready":1,"retrying":2,"in_flight":3,"dead":4,"parked":0,"oldest_age_seconds":90,"latency_ms":12},
+            {"destination":"erp","paused":true,"paused_by":["file","operator"],"held_until":"2026-11-22T22:27:53.123Z","breaker":"ramping","ready":0,"retrying":0,"in_flight":0,"dead":0,"parked":0,"oldest_age_seconds":null,"latency_ms":null},
+            {"destination":"old","removed":true,"paused":null,"paused_by":[],"held_until":null,"breaker":null,"ready":0,"retrying":0,"in_flight":0,"dead":0,"parked":7,"oldest_age_seconds":null,"latency_ms":null}]}"#,
     )]);
     Shell::at(&admin).run(&["destinations"]).printed(
-        "DESTINATION  READY  RETRYING  IN FLIGHT  DEAD  PARKED  OLDEST  LATENCY  PAUSED\n\
-         orders       1      2         3          4     0       90s     12 ms    no\n\
-         erp          0      0         0          0     0       -       -        yes\n\
-         old          0      0         0          0     7       -       -        removed\n",
+        "DESTINATION  READY  RETRYING  IN FLIGHT  DEAD  PARKED  OLDEST  LATENCY  PAUSED                BREAKER\n\
+         orders       1      2         3          4     0       90s     12 ms    no                    open\n\
+         erp          0      0         0          0     0       -       -        by file and operator  held until 2026-11-22T22:27:53.123Z\n\
+         old          0      0         0          0     7       -       -        removed               -\n",
     );
     let json = Shell::at(&admin).run(&["destinations", "--format", "json"]);
     let printed: serde_json::Value = serde_json::from_str(&json.out).expect("JSON");

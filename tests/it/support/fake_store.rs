@@ -255,6 +255,18 @@ impl Store for FakeStore {
         not_for_lanes("serve")
     }
 
+    fn pause(&self, _: Name) -> Answer<'_, ()> {
+        Box::pin(async move { self.call("pause").map(drop) })
+    }
+
+    fn resume(&self, _: Name) -> Answer<'_, ()> {
+        Box::pin(async move { self.call("resume").map(drop) })
+    }
+
+    fn paused(&self) -> Answer<'_, Vec<Name>> {
+        not_for_lanes("paused")
+    }
+
     fn expire(&self) -> Answer<'_, Expired> {
         not_for_lanes("expire")
     }
