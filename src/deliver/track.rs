@@ -73,6 +73,7 @@ impl Track {
             (before, queue.gate().breaker().state())
         };
         *self.lane.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(lane);
+        self.tell_breaker(change);
         self.show_breaker(change);
         self.show_pause();
         self.staff();
@@ -159,7 +160,7 @@ impl Track {
             (taken, queue.room_again(), !queue.has_workers(), queue.lacks_alarm(now), probes)
         };
         if probes {
-            self.show_breaker((BreakerState::Open, BreakerState::Probing));
+            self.tell_breaker((BreakerState::Open, BreakerState::Probing));
         }
         if room {
             self.news.notify_one();
@@ -199,6 +200,10 @@ impl Track {
             let until = self.clock.now().plus(until.duration_since(now));
             tracing::warn!(destination = %self.name, %until, "the destination asks to be left alone; its lane is held");
         }
+        // A lane that begins to be held is said to be held; that it will start slowly is part of it.
+        if newly_held.is_none() || change.1.is_open() {
+            self.tell_breaker(change);
+        }
         self.show_breaker(change);
         if heard != Heard::Lives || change.0 != change.1 || change.1 == BreakerState::Ramping {
             self.staff();
@@ -223,10 +228,16 @@ impl Track {
     }
 
     fn show_breaker(&self, (before, after): (BreakerState, BreakerState)) {
+        if let Some(metrics) = self.metrics.as_ref().filter(|_| before != after) {
+            metrics.set_breaker_open(after.is_open());
+        }
+    }
+
+    fn tell_breaker(&self, (before, after): (BreakerState, BreakerState)) {
         let destination = &self.name;
         let (from, to) = (before.as_str(), after.as_str());
         match after {
-            _ if before == after => return,
+            _ if before == after => {}
             BreakerState::Open if before == BreakerState::Probing => {
                 tracing::warn!(%destination, from, to, "a probe failed; the destination is left alone until the next");
             }
@@ -236,9 +247,6 @@ impl Track {
             BreakerState::Probing => tracing::info!(%destination, from, to, "one delivery is attempted to see how the destination is"),
             BreakerState::Ramping => tracing::info!(%destination, from, to, "deliveries begin again, few at a time"),
             BreakerState::Closed | BreakerState::Off => tracing::info!(%destination, from, to, "deliveries flow freely again"),
-        }
-        if let Some(metrics) = &self.metrics {
-            metrics.set_breaker_open(after.is_open());
         }
     }
 

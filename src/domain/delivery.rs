@@ -66,7 +66,8 @@ pub struct Run {
     /// Attempts made in this run.
     pub attempts: u32,
     /// The delays and attempts of this run, added up: the time that counts for `max_elapsed`.
-    /// Time in which the lane was paused or the gateway was down is in none of them.
+    /// What counts of a delay is decided when it begins: none of it while the breaker is open, and not the time for which the
+    /// destination asked to be left alone. Time in which the lane was paused or the gateway was down is in none of them.
     pub elapsed: Duration,
 }
 

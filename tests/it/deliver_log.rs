@@ -61,3 +61,24 @@ async fn a_failed_attempt_is_one_line_in_the_log_and_tells_nothing_it_should_not
     assert!(fields["ms"].is_u64() && fields["next"].as_str().unwrap().ends_with('Z'));
     assert!(!text.contains("canary"), "{text}");
 }
+
+#[tokio::test]
+async fn a_lane_that_is_held_is_one_line_in_the_log_however_many_answers_ask_for_it() {
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber = tracing_subscriber::fmt().json().with_writer(move || writer.clone()).finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let sink = Sink::always(Reply::with_header(429, "retry-after", "600"));
+    let settings = Settings::to(sink.url("/").parse().unwrap());
+    let name = Name::unchecked("orders");
+    let gateway = Gateway::start(vec![Lane { destination: destination::build(&name, settings), name, policy: policy(3) }]);
+    for number in 0..3 {
+        gateway.accept(&["orders"], &number.to_string());
+    }
+    sink.wait_for("three attempts", |requests| requests.len() == 3).await;
+    gateway.store.wait_for("their settlements", |settlements| settlements.len() == 3).await;
+    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let held: Vec<_> = text.lines().filter(|line| line.contains("asks to be left alone")).collect();
+    assert!(held.len() == 1 && held[0].contains("\"destination\":\"orders\"") && held[0].contains("\"until\":\""), "{text}");
+    assert!(!text.contains("deliveries begin again"), "{text}");
+}

@@ -36,6 +36,8 @@ use std::{
 };
 use tokio::time::{Instant, sleep, sleep_until};
 
+mod at_random;
+
 const SECOND: Duration = Duration::from_secs(1);
 
 /// Again at once, so that only the lane decides when.
@@ -60,11 +62,13 @@ struct Notes {
     began: Instant,
     /// Milliseconds since the beginning, and the body.
     asked: Vec<(u128, String)>,
+    in_flight: usize,
+    peak: usize,
 }
 
 impl Actor {
     fn new(mood: Mood) -> Arc<Self> {
-        Arc::new(Self(Mutex::new(Notes { mood, began: Clock::system().instant().into(), asked: Vec::new() })))
+        Arc::new(Self(Mutex::new(Notes { mood, began: Clock::system().instant().into(), asked: Vec::new(), in_flight: 0, peak: 0 })))
     }
 
     fn notes(&self) -> MutexGuard<'_, Notes> {
@@ -99,6 +103,8 @@ impl Destination for Actor {
             let mut notes = self.notes();
             let asked = (notes.began.elapsed().as_millis(), String::from_utf8(delivery.body.to_vec()).unwrap());
             notes.asked.push(asked);
+            notes.in_flight += 1;
+            notes.peak = notes.peak.max(notes.in_flight);
             notes.mood
         };
         let status = |status, retry_after: Option<&str>| {
@@ -106,6 +112,7 @@ impl Destination for Actor {
         };
         Box::pin(async move {
             sleep(SECOND).await;
+            self.notes().in_flight -= 1;
             match mood {
                 Mood::Works => Ok(Receipt { status: 200 }),
                 Mood::Fails => Err(SendError::Connect("expected in this test".into())),
