@@ -8,6 +8,7 @@ use crate::domain::{
     event::Flags,
     id::EventId,
     name::Name,
+    quantity::Rate,
     status_set::StatusSet,
 };
 use proptest::prelude::*;
@@ -117,6 +118,44 @@ fn a_lane_that_is_paused_or_drains_gives_nothing_and_asks_for_nothing() {
     draining.drain();
     assert!(draining.take(start()).is_none());
     assert_eq!((hired(&mut draining), draining.refill(NOW)), (0, Refill::Wait(None)));
+}
+
+#[test]
+fn what_may_not_start_yet_has_no_worker_and_an_alarm_that_is_set_once() {
+    let began = start();
+    let mut queue = Queue::new(&Policy { rate_limit: Rate::parse("1/s").ok(), ..policy(3) }, began);
+    assert!(!queue.lacks_alarm(began), "nothing waits");
+    queue.leased(leases(3));
+    assert_eq!([queue.hire(began), queue.hire(began)], [true, false]);
+    assert!(queue.take(began).is_some());
+    assert!(queue.lacks_alarm(began) && queue.lacks_alarm(began), "until the timer is set");
+    let wait = queue.set_alarm(began).unwrap();
+    assert!(!queue.lacks_alarm(began));
+    assert_eq!([queue.hire(wait.until), queue.hire(wait.until)], [true, false]);
+    assert!(queue.take(began).is_none(), "a worker that comes too early leaves");
+    assert!(!queue.lacks_alarm(began));
+    assert!(queue.hire(wait.until) && queue.take(wait.until).is_some());
+    assert_eq!(queue.waiting(), 1);
+}
+
+#[test]
+fn a_probe_has_one_worker() {
+    let began = start();
+    let mut queue =
+        Queue::new(&Policy { breaker: Some(breaker::Settings { open_after: 1, ..breaker::Settings::STANDARD }), ..policy(3) }, began);
+    queue.leased(leases(4));
+    assert!(queue.hire(began));
+    let (_, pass) = queue.take(began).unwrap();
+    queue.ended(&pass, Heard::Fails, Duration::ZERO, began);
+    queue.give_back();
+    assert!(queue.take(began).is_none(), "the worker leaves");
+    let later = queue.set_alarm(began).unwrap().until;
+    assert_eq!(later, began + Duration::from_secs(30));
+    assert_eq!([queue.hire(later), queue.hire(later)], [true, false]);
+    let (_, probe) = queue.take(later).unwrap();
+    assert!(probe.is_probe() && !queue.hire(later) && queue.set_alarm(later).is_none());
+    queue.ended(&probe, Heard::Lives, Duration::ZERO, later);
+    assert_eq!([queue.hire(later), queue.hire(later), queue.hire(later)], [true, true, false]);
 }
 
 #[test]
