@@ -142,10 +142,11 @@ impl Breaker {
         }
     }
 
-    /// The destination is another one now: what was learnt of it is worth a probe at once.
+    /// The destination is another one now: what was learnt of it is worth a probe at once, whatever comes of one in flight.
     pub(super) fn doubt(&mut self, now: Instant) {
-        if let State::Open { interval, .. } = self.state {
-            self.state = State::Open { interval, probe_at: now };
+        match self.state {
+            State::Open { interval, .. } | State::Probing { interval } => self.new_era(State::Open { interval, probe_at: now }),
+            State::Closed | State::Ramping { .. } => {}
         }
     }
 

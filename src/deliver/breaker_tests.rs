@@ -153,6 +153,11 @@ fn changed_settings_and_a_changed_destination_bring_the_next_probe_forward() {
     assert_eq!(breaker.probe_at(), Some(now + 5 * SECOND));
     breaker.doubt(now);
     assert_eq!(breaker.room(now), 1);
+    let probe = breaker.start();
+    breaker.doubt(now);
+    assert_eq!(breaker.room(now), 1, "whatever comes of a probe in flight");
+    breaker.ended(&probe, Heard::Fails, 8, now);
+    assert_eq!(breaker.room(now), 1);
     breaker.change(None, now);
     assert_eq!((breaker.state(), breaker.room(now)), (BreakerState::Ramping, 1));
 }

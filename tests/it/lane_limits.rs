@@ -190,6 +190,27 @@ async fn when_it_is_back_the_requests_in_flight_grow_by_rounds_and_the_backlog_g
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_lane_that_is_back_while_its_probe_is_in_flight_is_probed_anew_at_once_and_keeps_its_time() {
+    let (before, now) = (Actor::new(Mood::Fails), Actor::new(Mood::Fails));
+    let gateway = Gateway::start(vec![before.lane("orders", breaking(2))]);
+    for number in 0..5 {
+        gateway.accept(&["orders"], &number.to_string());
+    }
+    sleep_until(before.began() + Duration::from_millis(33_500)).await;
+    assert_eq!(gateway.lanes.states()[0].breaker, BreakerState::Probing);
+    gateway.lanes.replace(Vec::new());
+    gateway.lanes.replace(vec![now.lane("orders", breaking(2))]);
+    sleep_until(now.began() + 50 * SECOND).await;
+    assert_eq!(gateway.lanes.states()[0].breaker, BreakerState::Open, "what came of the old probe says nothing");
+    now.turns(Mood::Works);
+    sleep_until(now.began() + 120 * SECOND).await;
+    assert_eq!(before.rounds().last(), Some(&(33_000, 1)));
+    assert_eq!(now.rounds()[..2], [(33_500, 1), (94_500, 1)]);
+    assert_eq!(gateway.lanes.states()[0].breaker, BreakerState::Closed);
+    assert_eq!(delivered(&gateway.store.settlements(), "orders"), 5);
+}
+
+#[tokio::test(start_paused = true)]
 async fn answers_that_refuse_one_event_do_not_open_the_breaker_and_server_errors_do() {
     for (code, wanted) in [(404, BreakerState::Closed), (422, BreakerState::Closed), (401, BreakerState::Open), (500, BreakerState::Open)] {
         let actor = Actor::new(Mood::Answers(code));
