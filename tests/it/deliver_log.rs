@@ -64,10 +64,7 @@ async fn a_failed_attempt_is_one_line_in_the_log_and_tells_nothing_it_should_not
 
 #[tokio::test]
 async fn a_lane_that_is_held_is_one_line_in_the_log_however_many_answers_ask_for_it() {
-    let lines = Lines::default();
-    let writer = lines.clone();
-    let subscriber = tracing_subscriber::fmt().json().with_writer(move || writer.clone()).finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let (lines, _listening) = listen();
     let sink = Sink::always(Reply::with_header(429, "retry-after", "600"));
     let settings = Settings::to(sink.url("/").parse().unwrap());
     let name = Name::unchecked("orders");
