@@ -89,7 +89,8 @@ pub(super) fn heard(policy: &Policy, failure: Option<&SendError>, hold: Duration
 pub(super) struct Breaker {
     settings: Option<Settings>,
     state: State,
-    /// In a row. A probe that succeeds gives the benefit of the doubt once: the next failure opens again until all is well.
+    /// In a row while closed. In the ramp a success halves them, and after a probe they are half of what opens:
+    /// a destination that is back and stumbles is not given up, and one that is not back is found out soon.
     failures: u32,
     /// Attempts of this era that have not ended.
     active: usize,
@@ -100,9 +101,19 @@ pub(super) struct Breaker {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Closed,
-    Open { interval: Duration, probe_at: Instant },
-    Probing { interval: Duration },
-    Ramping { allowed: usize, succeeded: usize },
+    Open {
+        interval: Duration,
+        probe_at: Instant,
+    },
+    Probing {
+        interval: Duration,
+    },
+    /// So many at a time. A round is as many outcomes; by its majority the next one is twice as wide or half.
+    Ramping {
+        allowed: usize,
+        succeeded: usize,
+        failed: usize,
+    },
 }
 
 /// The leave to make one attempt. It ends with [`Breaker::ended`].
@@ -179,17 +190,17 @@ impl Breaker {
         Pass { era: self.era, is_probe }
     }
 
-    /// An attempt has ended. `concurrency` is what the lane may do when all is well.
-    pub(super) fn ended(&mut self, pass: &Pass, heard: Heard, concurrency: usize, now: Instant) {
+    /// An attempt has ended. `concurrency` is what the lane may do when all is well. Whether it says anything about now.
+    pub(super) fn ended(&mut self, pass: &Pass, heard: Heard, concurrency: usize, now: Instant) -> bool {
         if pass.era != self.era {
-            return;
+            return false;
         }
         self.active -= 1;
         match (self.state, heard) {
             (State::Closed, Heard::Lives) => self.failures = 0,
             (State::Closed, Heard::Fails) => self.failed(now),
             (State::Probing { .. }, Heard::Lives) => {
-                self.failures = self.settings.map_or(0, |settings| settings.open_after - 1);
+                self.failures = self.settings.map_or(0, |settings| settings.open_after / 2);
                 self.ramp(2);
                 self.close_at(concurrency);
             }
@@ -200,22 +211,21 @@ impl Breaker {
                 self.state = State::Open { interval, probe_at: now + interval };
             }
             (State::Probing { interval }, Heard::Nothing) => self.state = State::Open { interval, probe_at: now },
-            (State::Ramping { allowed, succeeded }, Heard::Lives) => {
-                let is_round = succeeded + 1 >= allowed;
-                self.state = match is_round {
-                    true => State::Ramping { allowed: allowed.saturating_mul(2), succeeded: 0 },
-                    false => State::Ramping { allowed, succeeded: succeeded + 1 },
-                };
+            (State::Ramping { allowed, succeeded, failed }, Heard::Lives) => {
+                self.failures /= 2;
+                self.state = round(allowed, succeeded + 1, failed);
                 self.close_at(concurrency);
             }
-            (State::Ramping { .. }, Heard::Fails) => {
-                self.state = State::Ramping { allowed: 1, succeeded: 0 };
+            (State::Ramping { allowed, succeeded, failed }, Heard::Fails) => {
+                self.state = round(allowed, succeeded, failed + 1);
+                self.close_at(concurrency);
                 self.failed(now);
             }
             // An attempt of the open breaker's era is its probe.
             (State::Open { .. }, Heard::Lives | Heard::Busy | Heard::Fails | Heard::Nothing)
             | (State::Closed | State::Ramping { .. }, Heard::Busy | Heard::Nothing) => {}
         }
+        true
     }
 
     /// The destination wants no more for a while; after it there is one attempt at first.
@@ -247,7 +257,7 @@ impl Breaker {
     }
 
     fn ramp(&mut self, allowed: usize) {
-        self.new_era(State::Ramping { allowed, succeeded: 0 });
+        self.new_era(State::Ramping { allowed, succeeded: 0, failed: 0 });
     }
 
     fn new_era(&mut self, state: State) {
@@ -262,6 +272,16 @@ impl Breaker {
             self.failures = 0;
         }
     }
+}
+
+/// The ramp after one more outcome.
+fn round(allowed: usize, succeeded: usize, failed: usize) -> State {
+    let allowed = match succeeded + failed >= allowed {
+        false => return State::Ramping { allowed, succeeded, failed },
+        true if succeeded >= failed => allowed.saturating_mul(2),
+        true => (allowed / 2).max(1),
+    };
+    State::Ramping { allowed, succeeded: 0, failed: 0 }
 }
 
 #[cfg(test)]

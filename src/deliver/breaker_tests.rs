@@ -91,19 +91,31 @@ fn a_destination_that_is_back_gets_twice_as_many_with_each_round() {
         assert_eq!((breaker.state(), breaker.room(now)), (BreakerState::Ramping, allowed));
         let round: Vec<_> = (0..allowed).map(|_| breaker.start()).collect();
         assert_eq!(breaker.room(now), 0);
-        round.iter().for_each(|pass| breaker.ended(pass, Heard::Lives, CONCURRENCY, now));
+        assert!(round.iter().all(|pass| breaker.ended(pass, Heard::Lives, CONCURRENCY, now)));
     }
     assert_eq!((breaker.state(), breaker.room(now)), (BreakerState::Closed, usize::MAX));
 }
 
 #[test]
-fn a_failure_on_the_way_back_opens_it_again() {
+fn failures_that_follow_the_probe_open_it_again_before_they_are_many() {
     let began = start();
     let (mut breaker, now) = (opened(began), began + 30 * SECOND);
     attempt(&mut breaker, Heard::Lives, now);
-    attempt(&mut breaker, Heard::Lives, now);
-    attempt(&mut breaker, Heard::Fails, now);
+    (0..OPEN_AFTER - OPEN_AFTER / 2).for_each(|_| attempt(&mut breaker, Heard::Fails, now));
     assert_eq!((breaker.state(), breaker.probe_at()), (BreakerState::Open, Some(now + 30 * SECOND)));
+}
+
+#[test]
+fn a_destination_that_is_back_and_stumbles_now_and_then_is_taken_up_all_the_same() {
+    let began = start();
+    let (mut breaker, now) = (opened(began), began + 30 * SECOND);
+    attempt(&mut breaker, Heard::Lives, now);
+    for allowed in [2, 4, 4] {
+        assert_eq!((breaker.state(), breaker.room(now)), (BreakerState::Ramping, allowed));
+        attempt(&mut breaker, Heard::Lives, now);
+        attempt(&mut breaker, Heard::Fails, now);
+    }
+    assert_eq!(breaker.state(), BreakerState::Closed);
 }
 
 #[test]
@@ -127,9 +139,9 @@ fn after_a_hold_there_is_one_at_first_and_a_failure_counts_as_one() {
     assert_eq!(breaker.room(now), 1);
     attempt(&mut breaker, Heard::Lives, now);
     assert_eq!(breaker.room(now), 2);
-    attempt(&mut breaker, Heard::Fails, now);
-    assert_eq!((breaker.state(), breaker.room(now)), (BreakerState::Ramping, 1));
     (0..2).for_each(|_| attempt(&mut breaker, Heard::Fails, now));
+    assert_eq!((breaker.state(), breaker.room(now)), (BreakerState::Ramping, 1));
+    attempt(&mut breaker, Heard::Fails, now);
     assert_eq!(breaker.state(), BreakerState::Open);
 }
 
@@ -186,23 +198,30 @@ struct Book {
     /// Since it opened last: the probes that failed; `None` while it is not open.
     open: Option<(u32, Instant)>,
     probing: bool,
-    /// While it is taken up again: how many successes.
-    ramp: Option<usize>,
+    /// While it is taken up again: how many were allowed at first, and what came of each.
+    ramp: Option<(usize, Vec<Heard>)>,
     failures: u32,
     in_flight: usize,
 }
 
 impl Book {
-    /// 1, 2, 4, … successes make the rounds.
-    fn allowed(successes: usize) -> usize {
-        (successes + 1).next_power_of_two() >> usize::from(!(successes + 1).is_power_of_two())
+    /// Cut into rounds from the beginning.
+    fn allowed((first, outcomes): &(usize, Vec<Heard>)) -> usize {
+        let (mut allowed, mut rest) = (*first, &outcomes[..]);
+        while rest.len() >= allowed {
+            let (round, after) = rest.split_at(allowed);
+            let successes = round.iter().filter(|heard| **heard == Heard::Lives).count();
+            allowed = if 2 * successes >= allowed { 2 * allowed } else { (allowed / 2).max(1) };
+            rest = after;
+        }
+        allowed
     }
 
     fn room(&self, now: Instant) -> usize {
-        match (self.open, self.ramp) {
+        match (self.open, &self.ramp) {
             (Some(_), _) if self.probing => 0,
             (Some((failed, since)), _) => usize::from(now >= since + (30 * 2u32.pow(failed.min(8))).min(300) * SECOND),
-            (None, Some(successes)) => Self::allowed(successes).saturating_sub(self.in_flight),
+            (None, Some(ramp)) => Self::allowed(ramp).saturating_sub(self.in_flight),
             (None, None) => usize::MAX,
         }
     }
@@ -215,25 +234,24 @@ impl Book {
     fn end(&mut self, heard: Heard, now: Instant) -> bool {
         self.in_flight -= 1;
         let Some((failed, since)) = self.open else {
-            match heard {
-                Heard::Fails => {
-                    self.failures += 1;
-                    self.ramp = self.ramp.map(|_| 0);
-                    if self.failures >= OPEN_AFTER {
-                        self.opens(0, now);
-                        return true;
+            match (&mut self.ramp, heard) {
+                (_, Heard::Busy | Heard::Nothing) => return false,
+                (None, Heard::Lives) => self.failures = 0,
+                (None, Heard::Fails) => self.failures += 1,
+                (Some(ramp), Heard::Lives | Heard::Fails) => {
+                    ramp.1.push(heard);
+                    if heard == Heard::Lives {
+                        self.failures /= 2;
                     }
+                    if Self::allowed(ramp) >= CONCURRENCY {
+                        (self.ramp, self.failures) = (None, 0);
+                    }
+                    self.failures += u32::from(heard == Heard::Fails);
                 }
-                Heard::Lives => match &mut self.ramp {
-                    Some(successes) => {
-                        *successes += 1;
-                        if Self::allowed(*successes) >= CONCURRENCY {
-                            (self.ramp, self.failures) = (None, 0);
-                        }
-                    }
-                    None => self.failures = 0,
-                },
-                Heard::Busy | Heard::Nothing => {}
+            }
+            if self.failures >= OPEN_AFTER {
+                self.opens(0, now);
+                return true;
             }
             return false;
         };
@@ -241,8 +259,8 @@ impl Book {
             Heard::Fails => self.opens(failed + 1, now),
             // The probe is still due.
             Heard::Nothing => (self.open, self.probing) = (Some((failed, since)), false),
-            Heard::Lives => *self = Self { ramp: Some(1), failures: OPEN_AFTER - 1, ..Self::default() },
-            Heard::Busy => *self = Self { ramp: Some(0), failures: self.failures, ..Self::default() },
+            Heard::Lives => *self = Self { ramp: Some((2, Vec::new())), failures: OPEN_AFTER / 2, ..Self::default() },
+            Heard::Busy => *self = Self { ramp: Some((1, Vec::new())), failures: self.failures, ..Self::default() },
         }
         heard != Heard::Nothing && heard != Heard::Fails
     }
@@ -278,7 +296,7 @@ proptest! {
                 Step::Slow => {
                     breaker.slow();
                     if book.open.is_none() {
-                        book = Book { ramp: Some(0), failures: book.failures, ..Book::default() };
+                        book = Book { ramp: Some((1, Vec::new())), failures: book.failures, ..Book::default() };
                         old.append(&mut counted);
                     }
                 }

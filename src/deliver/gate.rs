@@ -123,10 +123,13 @@ impl Gate {
 
     /// An attempt has ended, by an answer that asks us to stay away for `hold`.
     pub(super) fn ended(&mut self, pass: &Pass, heard: Heard, hold: Duration, concurrency: usize, now: Instant) {
-        self.breaker.ended(pass, heard, concurrency, now);
+        let is_of_now = self.breaker.ended(pass, heard, concurrency, now);
         if !hold.is_zero() {
             self.held_until = self.held_until.max(Some(now + hold));
-            self.breaker.slow();
+            // Of many answers that say so at once the first one slows the lane down.
+            if is_of_now {
+                self.breaker.slow();
+            }
         }
     }
 

@@ -83,14 +83,15 @@ fn as_many_workers_are_hired_as_there_is_work_up_to_the_concurrency() {
 
 #[test]
 fn where_the_concurrency_is_lowered_workers_leave_as_they_come_back() {
-    let mut queue = Queue::new(4, Gate::Open);
+    let now = start();
+    let mut queue = queue(4);
     queue.leased(leases(9));
     assert_eq!(hired(&mut queue), 4);
-    assert!((0..4).all(|_| queue.take().is_some()));
-    queue.change(2, Gate::Open);
+    assert!((0..4).all(|_| queue.take(now).is_some()));
+    queue.change(&policy(2), now);
     let goes_on = [(); 4].map(|()| {
         queue.give_back();
-        queue.take().is_some()
+        queue.take(now).is_some()
     });
     assert_eq!(goes_on, [false, false, true, true]);
     assert_eq!((queue.in_flight(), hired(&mut queue)), (2, 0));
