@@ -18,7 +18,7 @@ pub(super) enum MigrateError {
 pub(super) const APPLICATION_ID: i64 = 0x686b_6774;
 
 /// Each brings the schema from the version that is its place to the next.
-const MIGRATIONS: [&str; 4] = [VERSION_1, VERSION_2, VERSION_3, VERSION_4];
+const MIGRATIONS: [&str; 5] = [VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5];
 
 /// The version that this program writes.
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
@@ -105,6 +105,12 @@ UPDATE state SET quarantine_bytes = (SELECT ifnull(sum(weight), 0) FROM event WH
 
 /// The destinations that an operator pauses, also those that the rules file does not have now.
 const VERSION_4: &str = "CREATE TABLE paused (destination INTEGER PRIMARY KEY);";
+
+/// For a list of three values SQLite builds a table in memory at every row that is written; for the same condition so put, none.
+const VERSION_5: &str = "
+DROP INDEX waiting;
+CREATE INDEX waiting ON delivery (seq) WHERE status <= 1 OR status = 4;
+";
 
 /// The one connection that writes. Freed pages are used again, so the file needs no vacuum:
 /// `auto_vacuum` would cost a map of all pages, and removal goes on about as fast as events come in.

@@ -90,7 +90,7 @@ fn parts(query: &Query, state: &State) -> Vec<Part> {
         Some(EventStatus::Dead) => vec![through("delivery i INDEXED BY dead", "i.status = 3", 0, high)],
         Some(EventStatus::Waiting) => vec![
             part("event e", "1", 0, low.max(state.low_seq), high),
-            through("delivery i INDEXED BY waiting", "i.status IN (0, 1, 4)", 0, high.min(state.low_seq)),
+            through("delivery i INDEXED BY waiting", "(i.status <= 1 OR i.status = 4)", 0, high.min(state.low_seq)),
         ],
         Some(EventStatus::Unmatched | EventStatus::Dropped | EventStatus::Delivered) | None => vec![part("event e", "1", 0, low, high)],
     }
