@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 use hookgate::{
-    domain::{clock::Timestamp, event::Event, name::Name, received::Received},
+    domain::{clock::Timestamp, event::Event, name::Name, plan::Respond, received::Received},
     provider::{self, Scheme, Settings, Unsigned},
     route::{
         Action, Rule, Rules,
@@ -82,9 +82,9 @@ fn holds(field: &Field, test: Test, event: &Event) -> bool {
     assert!(all.holds(event) && !any.holds(event));
     assert_eq!(Condition::All(vec![all, one.clone()]).holds(event), holds);
     assert_eq!(Condition::Any(vec![any, one.clone()]).holds(event), holds);
-    let rule = Rule { name: Name::unchecked("r"), when: Some(one), action: Action::Drop, stop: true, respond: Some(201) };
+    let rule = Rule { name: Name::unchecked("r"), when: Some(one), action: Action::Drop, stop: true, respond: Some(Respond::Now(201)) };
     let rules = Rules { rules: vec![rule], ..Rules::default() };
-    assert_eq!(rules.plan(event).answer == 201, holds);
+    assert_eq!(rules.plan(event).answer == Respond::Now(201), holds);
     holds
 }
 

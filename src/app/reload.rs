@@ -5,7 +5,13 @@ use crate::{
     config::{self, Config, Loaded, Unset},
     deliver::lanes::{Lane, Lanes},
     destination::{self, Destination},
-    domain::{clock::Clock, event::Kept, name::Name, plan::Plan, rejected::Rejected},
+    domain::{
+        clock::Clock,
+        event::Kept,
+        name::Name,
+        plan::{Plan, Respond},
+        rejected::Rejected,
+    },
     metrics::{Labels, Metrics},
     provider,
     receive::{FrontDoor, SourceSettings},
@@ -168,9 +174,10 @@ pub(super) fn sources(config: &Config) -> Vec<(SourceSettings, provider::Setting
 
 /// The label sets that a configuration makes possible.
 pub(super) fn labels(config: &Config) -> Labels {
+    let responds = config.rules.rules.iter().filter_map(|rule| rule.respond.as_ref());
     Labels {
         sources: config.sources.iter().map(|source| source.receive.name.clone()).collect(),
-        answers: config.rules.answers.values().copied().chain(config.rules.rules.iter().filter_map(|rule| rule.respond)).collect(),
+        answers: config.rules.answers.values().copied().chain(responds.flat_map(Respond::codes)).collect(),
         destinations: names(config),
         rules: config.rules.rules.iter().map(|rule| rule.name.clone()).collect(),
     }

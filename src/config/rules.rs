@@ -13,7 +13,7 @@ use super::{
     when::When,
 };
 use crate::{
-    domain::name::Name,
+    domain::{name::Name, plan::Respond},
     provider::Scheme,
     route::{Action, Rule, condition::Condition},
 };
@@ -83,7 +83,7 @@ fn rule(raw: &raw::Rule<'_>, of: &str, known: &Known<'_>, sources: &[Source], ch
     let respond = raw.respond.and_then(|scalar| respond(&Value::literal(scalar), of, when.as_ref(), sources, checks));
     Rule {
         name: Name::unchecked(raw.name.map_or("", |name| name.text)),
-        respond,
+        respond: respond.map(Respond::Now),
         when,
         action: action(raw, of, known, checks),
         stop: switch(raw.stop, "stop", of, checks),

@@ -136,7 +136,7 @@ impl FrontDoor {
         let started = arrival.started;
         metrics.received_at(event.received_at);
         let plan = in_force.plan(&event);
-        let (code, rules, routing) = (plan.answer, plan.rules.clone(), plan.routing);
+        let (code, rules, routing) = (plan.answer.without_wait(), plan.rules.clone(), plan.routing);
         match self.store(&source, source.new_event(Arc::clone(&event), plan), started, reserved).await {
             Ok(stored) => {
                 let (outcome, code) = verdict::of_stored(&stored, event.verdict, code);
@@ -191,7 +191,7 @@ async fn stored(store: &dyn Store, dispatch: &dyn Dispatch, new: NewEvent) -> Re
     let mut appended = store.append(new).await?;
     match &mut appended {
         Appended::Stored { leases, deferred, .. } => dispatch.dispatch(std::mem::take(leases), deferred),
-        Appended::Duplicate { due, .. } => dispatch.dispatch(Vec::new(), due),
+        Appended::Duplicate { lease, due, .. } => dispatch.dispatch(lease.take().map(|lease| *lease).into_iter().collect(), due),
         Appended::Variant { .. } => {}
     }
     Ok(appended)

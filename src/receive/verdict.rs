@@ -20,7 +20,7 @@ pub fn of_stored(stored: &Appended, verdict: Verdict, planned: u16) -> (Outcome,
         (Appended::Stored { is_variant: true, .. } | Appended::Variant { .. }, _) => (Outcome::Variant, planned),
         (Appended::Stored { .. }, Verdict::Accepted) => (Outcome::Accepted, planned),
         (Appended::Stored { .. }, Verdict::Quarantined(_)) => (Outcome::Quarantined, planned),
-        (Appended::Duplicate { answer, .. }, _) => (Outcome::Duplicate, *answer),
+        (Appended::Duplicate { answer, .. }, _) => (Outcome::Duplicate, answer.without_wait()),
     }
 }
 

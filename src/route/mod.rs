@@ -3,7 +3,7 @@
 use crate::domain::{
     event::Event,
     name::Name,
-    plan::{Plan, Routing, Target},
+    plan::{Plan, Respond, Routing, Target},
 };
 use std::collections::HashMap;
 
@@ -37,7 +37,7 @@ pub struct Rule {
     /// Whether later rules are tried after a match.
     pub stop: bool,
     /// The answer to the provider, where this is the first match that has one.
-    pub respond: Option<u16>,
+    pub respond: Option<Respond>,
 }
 
 /// What a rule does with an event that it matches.
@@ -60,7 +60,7 @@ impl Rules {
         let mut answer = None;
         for rule in self.matching(event) {
             rules.push(rule.name.clone());
-            answer = answer.or(rule.respond);
+            answer = answer.or(rule.respond.as_ref());
             match &rule.action {
                 Action::Send(to) => {
                     routing = Routing::Routed;
@@ -76,8 +76,8 @@ impl Rules {
         {
             target(&mut targets, destination);
         }
-        let answer = answer.or_else(|| self.answers.get(&event.source).copied()).unwrap_or(ANSWER);
-        Plan { targets, rules, routing, answer }
+        let of_source = || Respond::Now(self.answers.get(&event.source).copied().unwrap_or(ANSWER));
+        Plan { targets, rules, routing, answer: answer.cloned().unwrap_or_else(of_source) }
     }
 
     /// The rules that hold of an event, in order, to the first that stops.

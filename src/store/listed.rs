@@ -27,7 +27,7 @@ pub struct EventSummary {
     pub verified: bool,
     pub flags: Flags,
     pub routing: Routing,
-    pub answer: u16,
+    pub answer: Option<u16>,
     pub rules: Vec<Name>,
     /// How often the same bytes came again.
     pub duplicates: u32,

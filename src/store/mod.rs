@@ -8,7 +8,7 @@ use crate::{
         event::Event,
         id::EventId,
         name::Name,
-        plan::Plan,
+        plan::{Plan, Respond},
     },
     metrics::Metrics,
 };
@@ -63,6 +63,14 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Ends leases: each attempt and the new state of its delivery in one step. Durable soon after; a crash before
     /// that lets the lease lapse, and the attempt is made again.
     fn settle(&self, settlement: Settlement) -> Answer<'_, ()>;
+
+    /// How far a delivery is, after all that was settled before the call. Of one that was delivered and is sent again, that it
+    /// was delivered.
+    fn progress<'a>(&'a self, seq: Seq, destination: &'a Name) -> Answer<'a, Progress>;
+
+    /// Notes the code that an event was answered with, where the answer had waited: only then it is not in the plan. Never
+    /// waits, and is durable soon after.
+    fn answered(&self, seq: Seq, code: u16);
 
     /// The bytes received.
     fn body(&self, seq: Seq) -> Answer<'_, Option<Bytes>>;
@@ -143,7 +151,7 @@ pub enum Appended {
         seq: Seq,
         /// Its deliveries, to be attempted by the caller. One whose destination is not served is parked.
         leases: Vec<Lease>,
-        /// Destinations whose delivery waits in the store, since their window is full.
+        /// Destinations whose delivery waits in the store, since their window is full; never the one for which the answer waits.
         deferred: Vec<Name>,
         /// Whether it has the signature of an earlier event, and is harmless: then it is flagged
         /// [`RENOTIFIED`](crate::domain::event::Flags::RENOTIFIED).
@@ -155,8 +163,12 @@ pub enum Appended {
     /// [`REPEATED`](crate::domain::event::Flags::REPEATED). From another source, it gets the destinations that its plan has
     /// there and that did not get it. Nothing is done for events in quarantine.
     Duplicate {
-        /// The code of the stored plan.
-        answer: u16,
+        /// The key of the first event.
+        seq: Seq,
+        /// The answer of the stored plan.
+        answer: Respond,
+        /// The delivery for which that answer waits, where it is due and nobody had its lease; to be attempted by the caller.
+        lease: Option<Box<Lease>>,
         /// Destinations whose delivery is due now. Their lanes have to ask for leases.
         due: Vec<Name>,
     },
@@ -165,6 +177,19 @@ pub enum Appended {
         /// Whether it was stored.
         stored: bool,
     },
+}
+
+/// How far a delivery is, for an answer that waits for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// It is being attempted, or is to be as soon as its lane lets it.
+    Open,
+    /// Its last attempt failed, and the next one is made then.
+    RetryAt(Timestamp),
+    /// Its destination has taken it.
+    Delivered,
+    /// It is dead, parked or discarded.
+    Over,
 }
 
 /// Leased deliveries and what else there is.

@@ -2,7 +2,7 @@
 
 use crate::provider::{data, open};
 use hookgate::{
-    domain::{event::Event, name::Name, secret::Secret},
+    domain::{event::Event, name::Name, plan::Respond, secret::Secret},
     provider::{self, Unsigned},
     route::{
         Action, Rule, Rules,
@@ -65,7 +65,7 @@ fn merchant() -> Rules {
     rules(vec![
         Rule { stop: true, ..rule("sandbox", &[is("from", &["ottu-test"])], to(&["staging"])) },
         Rule {
-            respond: Some(200),
+            respond: Some(Respond::Now(200)),
             ..rule(
                 "successful",
                 &[is("kind", &["payment"]), is("state", &["paid", "authorized", "cod"])],
@@ -73,7 +73,7 @@ fn merchant() -> Rules {
             )
         },
         Rule {
-            respond: Some(201),
+            respond: Some(Respond::Now(201)),
             ..rule(
                 "unsuccessful",
                 &[is("kind", &["payment"]), is("state", &["attempted", "failed", "canceled", "expired"])],
@@ -102,7 +102,7 @@ fn outcome(rules: &Rules, event: &Event) -> String {
     let plan = rules.plan(event);
     let join = |names: &[Name]| names.iter().map(|name| name.as_str()).collect::<Vec<_>>().join("+");
     let targets: Vec<_> = plan.targets.iter().map(|target| format!("{}<-{}", target.destination, join(&target.rules))).collect();
-    format!("{} {:?} {}", targets.join(" "), plan.routing, plan.answer)
+    format!("{} {:?} {}", targets.join(" "), plan.routing, plan.answer.without_wait())
 }
 
 const SUCCESS: &str = "orders<-successful invoicing<-successful erp<-successful analytics<-everything Routed 200";
@@ -297,7 +297,7 @@ fn stop_drop_tap_and_unmatched_work_together() {
 fn the_first_match_that_has_an_answer_gives_it_and_else_the_source() {
     let paid = event(r#"{"state":"paid"}"#);
     let answers = |code| [(Name::unchecked("ottu"), code)].into();
-    let respond = |rule: Rule, code| Rule { respond: Some(code), ..rule };
+    let respond = |rule: Rule, code| Rule { respond: Some(Respond::Now(code)), ..rule };
     for (given, wanted) in [
         (vec![rule("a", &[], to(&["x"])), respond(rule("b", &[], to(&["x"])), 201), respond(rule("c", &[], to(&["x"])), 200)], 201),
         (vec![respond(rule("a", &[is("state", &["failed"])], to(&["x"])), 200), respond(rule("b", &[], Action::Drop), 201)], 201),
@@ -305,10 +305,10 @@ fn the_first_match_that_has_an_answer_gives_it_and_else_the_source() {
         (vec![rule("a", &[], to(&["x"]))], 202),
     ] {
         let rules = Rules { rules: given, unmatched: None, answers: answers(202) };
-        assert_eq!(rules.plan(&paid).answer, wanted, "{rules:?}");
+        assert_eq!(rules.plan(&paid).answer, Respond::Now(wanted), "{rules:?}");
     }
     let elsewhere = Rules { answers: [(Name::unchecked("other"), 201)].into(), ..Rules::default() };
-    assert_eq!(elsewhere.plan(&paid).answer, 200);
+    assert_eq!(elsewhere.plan(&paid).answer, Respond::Now(200));
     let matched = rules(vec![rule("a", &[], Action::Drop), rule("b", &[is("state", &["cod"])], to(&["x"])), rule("c", &[], tap(&["t"]))]);
     assert_eq!(matched.plan(&paid).rules, names(&["a", "c"]));
 }

@@ -11,7 +11,7 @@ use hookgate::{
         id::EventId,
         json::Document,
         name::Name,
-        plan::{Plan, Routing, Target},
+        plan::{Plan, Respond, Routing, Target},
     },
     metrics::{Labels, Metrics},
     store::{
@@ -46,6 +46,7 @@ mod pausing;
 mod releasing;
 mod removing;
 mod repeating;
+mod waiting;
 
 /// What opening gives.
 type Opened = Result<Arc<dyn Store>, StoreError>;
@@ -152,7 +153,7 @@ pub fn to(event: Event, destinations: &[&str]) -> NewEvent {
     let routing = if targets.is_empty() { Routing::Unmatched } else { Routing::Routed };
     NewEvent {
         event: Arc::new(event),
-        plan: Plan { targets, rules, routing, answer: 201 },
+        plan: Plan { targets, rules, routing, answer: Respond::Now(201) },
         dedupe: Duration::from_secs(3_600),
         judge: Arc::new(Strict),
     }

@@ -13,7 +13,7 @@ use crate::domain::{
     event::{Event, Fields, Flags, Reason, Verdict},
     id::EventId,
     name::Name,
-    plan::{Plan, Target},
+    plan::{Plan, Respond, Target},
 };
 use bytes::Bytes;
 use rusqlite::{OptionalExtension, Result, ToSql, params_from_iter};
@@ -31,7 +31,7 @@ pub(super) enum Placed {
     /// Stored, and leased for these targets.
     Stored { accepted: Arc<Accepted>, targets: Vec<Target>, deferred: Vec<Name>, body: Bytes, is_variant: bool },
     /// Known, and due again for these.
-    Duplicate { answer: u16, due: Vec<Name> },
+    Duplicate { seq: Seq, answer: Respond, lease: Option<Box<Lease>>, due: Vec<Name> },
     /// Its signature is known with another body.
     Variant { stored: bool },
 }
@@ -41,7 +41,7 @@ impl Placed {
     pub(super) fn appended(self, shared: &Shared) -> Appended {
         let (accepted, targets, deferred, body, is_variant) = match self {
             Self::Stored { accepted, targets, deferred, body, is_variant } => (accepted, targets, deferred, body, is_variant),
-            Self::Duplicate { answer, due } => return Appended::Duplicate { answer, due },
+            Self::Duplicate { seq, answer, lease, due } => return Appended::Duplicate { seq, answer, lease, due },
             Self::Variant { stored } => return Appended::Variant { stored },
         };
         let size = u32::try_from(body.len()).ok();
@@ -198,8 +198,10 @@ impl Work<'_> {
                 self.park_in_row(seq, destination)?;
                 continue;
             }
+            let is_waited_for = plan.answer.wait().is_some_and(|wait| wait.destination == target.destination);
             let more = self.draft.leased.get(&destination).map_or(0, Vec::len);
-            if self.draft.backlog.contains(&destination) || self.shared.lanes().is_full(destination, more) {
+            let is_full = || self.draft.backlog.contains(&destination) || self.shared.lanes().is_full(destination, more);
+            if !is_waited_for && is_full() {
                 self.wait_in_row(seq, destination)?;
                 deferred.push(target.destination.clone());
             } else {
@@ -265,7 +267,7 @@ impl Work<'_> {
             &portion.flags.bits(),
             &standing.reason().map(Reason::as_str),
             &rows::routing_code(plan.routing),
-            &plan.answer,
+            &rows::answer_code(&plan.answer),
             &packed,
             &ContentType(portion.content_type),
         ];

@@ -114,6 +114,8 @@ pub(super) struct Draft {
     pub(super) tracked: Vec<(i64, usize)>,
     /// Deliveries that it leases.
     pub(super) leased: HashMap<i64, Vec<i64>>,
+    /// Deliveries with a row that it leases.
+    pub(super) taken: Vec<(i64, i64)>,
     /// Leases that it ends.
     pub(super) freed: HashSet<(i64, i64)>,
     /// Rows that are pending after it and not leased: destination, due time, event.
@@ -182,6 +184,9 @@ impl Book {
             if lanes.lane(destination).leases.remove(&seq) == Some(Kept::InPlan) {
                 self.has_row(seq);
             }
+        }
+        for (seq, destination) in draft.taken {
+            lanes.lane(destination).leases.insert(seq, Kept::InRow);
         }
         for (seq, destination) in draft.spilled {
             if let Some(kept @ Kept::InPlan) = lanes.lane(destination).leases.get_mut(&seq) {

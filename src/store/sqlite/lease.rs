@@ -71,10 +71,11 @@ fn due(connection: &Connection, lane: &Lane, destination: i64, max: usize, now: 
     Ok(found)
 }
 
-fn read(connection: &Connection, shared: &Shared, seq: i64, number: i64, destination: &Name) -> Result<Lease> {
+/// Makes the lease of a delivery that has a row.
+pub(super) fn read(connection: &Connection, shared: &Shared, seq: i64, number: i64, destination: &Name) -> Result<Lease> {
     connection.prepare_cached(DETAILS)?.query_row((seq, number), |row| {
         let id = EventId::from_halves(row.get::<_, i64>(3)? as u64, row.get::<_, i64>(4)? as u64);
-        let (targets, _) = rows::unpack_plan(&shared.names, row.get_ref(10)?.as_blob()?)?;
+        let targets = rows::unpack_plan(&shared.names, row.get_ref(10)?.as_blob()?)?.targets;
         let rules = targets.into_iter().find(|target| target.destination == *destination).map(|target| target.rules);
         let flags = Flags::from_bits(row.get(9)?);
         let event = Accepted {

@@ -4,8 +4,8 @@
 //! `park` and `index` between them; `read`, `search` and `stats` run beside it. `book` and `lanes` are what the writer keeps in memory.
 
 use super::{
-    Answer, Appended, Discarded, EventDetail, Expired, Leased, NewEvent, Page, Query, RESERVE, Released, Retried, Settings, Stats, Store,
-    StoreError,
+    Answer, Appended, Discarded, EventDetail, Expired, Leased, NewEvent, Page, Progress, Query, RESERVE, Released, Retried, Settings,
+    Stats, Store, StoreError,
 };
 use crate::{
     domain::{
@@ -45,6 +45,7 @@ mod lease;
 mod names;
 mod park;
 mod pause;
+mod progress;
 mod quarantine;
 mod read;
 mod readers;
@@ -174,6 +175,14 @@ impl Store for Sqlite {
     fn settle(&self, settlement: Settlement) -> Answer<'_, ()> {
         let settled = Settled::new(settlement, &self.shared.timeline);
         Box::pin(self.send(Command::Settle(Box::new(settled))))
+    }
+
+    fn progress<'a>(&'a self, seq: Seq, destination: &'a Name) -> Answer<'a, Progress> {
+        Box::pin(self.ask(move |reply| Command::Progress(seq, destination.clone(), reply)))
+    }
+
+    fn answered(&self, seq: Seq, code: u16) {
+        self.shared.answered(seq, code);
     }
 
     fn body(&self, seq: Seq) -> Answer<'_, Option<Bytes>> {

@@ -35,7 +35,7 @@ pub(super) struct Read {
 
 /// Reads a row of [`COLUMNS`].
 pub(super) fn event(row: &Row<'_>, shared: &Shared) -> Result<Read> {
-    let (targets, rules) = rows::unpack_plan(&shared.names, row.get_ref(12)?.as_blob()?)?;
+    let rows::Unpacked { targets, rules, wait: _ } = rows::unpack_plan(&shared.names, row.get_ref(12)?.as_blob()?)?;
     let verdict = match row.get_ref(8)?.as_str_or_null()? {
         None => Verdict::Accepted,
         Some(text) => {
@@ -68,7 +68,7 @@ pub(super) fn event(row: &Row<'_>, shared: &Shared) -> Result<Read> {
         verified: row.get(6)?,
         flags: Flags::from_bits(row.get(7)?),
         routing: rows::routing(row.get(9)?)?,
-        answer: row.get(10)?,
+        answer: Some(row.get(10)?).filter(|code| *code != rows::NOT_ANSWERED),
         rules,
         duplicates: row.get(11)?,
         deliveries: Vec::new(),

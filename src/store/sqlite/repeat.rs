@@ -1,12 +1,12 @@
 //! The same bytes again: their sender means that something did not get through, so what helps is done.
 //! (provider-ottu §5, duplicates)
 
-use super::{super::NewEvent, append::Placed, rows, work::Work};
+use super::{super::NewEvent, append::Placed, lease, rows, work::Work};
 use crate::domain::{
-    delivery::DeliveryStatus,
+    delivery::{DeliveryStatus, Lease, Seq},
     event::{Flags, Verdict},
     name::Name,
-    plan::{Plan, Routing},
+    plan::{Plan, Respond, Routing},
 };
 use rusqlite::{OptionalExtension, Result};
 
@@ -16,12 +16,24 @@ const REST: i64 = 30_000;
 const SEEN: &str = "UPDATE event SET duplicates = duplicates + 1 WHERE seq = ?1 RETURNING source, reason IS NOT NULL, flags, routing, answer, plan, weight";
 
 impl Work<'_> {
-    /// Counts a duplicate on the first event. At the same source it helps every delivery, and an event that went nowhere is
-    /// planned anew; at another source it adds, and helps, the destinations that the rules have for that source.
+    /// Counts a duplicate on the first event, and helps it. Where its answer waits for a delivery that is due and that nobody
+    /// has, that is leased: so it is not behind what waits for longer.
     pub(super) fn repeat(&mut self, seq: i64, new: &NewEvent) -> Result<Placed> {
+        let (answer, due) = self.see_again(seq, new)?;
+        let lease = match answer.wait() {
+            Some(wait) => self.take(seq, &wait.destination)?,
+            None => None,
+        };
+        Ok(Placed::Duplicate { seq: Seq(seq), answer, lease: lease.map(Box::new), due })
+    }
+
+    /// At the same source it helps every delivery, and an event that went nowhere is planned anew; at another source it adds,
+    /// and helps, the destinations that the rules have for that source. Gives the answer, and what is due.
+    fn see_again(&mut self, seq: i64, new: &NewEvent) -> Result<(Respond, Vec<Name>)> {
         let read = self.connection.prepare_cached(SEEN)?.query_row([seq], |row| {
-            let (targets, rules) = rows::unpack_plan(&self.shared.names, row.get_ref(5)?.as_blob()?)?;
-            let plan = Plan { targets, rules, routing: rows::routing(row.get(3)?)?, answer: row.get(4)? };
+            let rows::Unpacked { targets, rules, wait } = rows::unpack_plan(&self.shared.names, row.get_ref(5)?.as_blob()?)?;
+            let (routing, answer) = (rows::routing(row.get(3)?)?, rows::answer(row.get(4)?, wait));
+            let plan = Plan { targets, rules, routing, answer };
             Ok((row.get::<_, i64>(0)?, row.get::<_, bool>(1)?, Flags::from_bits(row.get(2)?), row.get(6)?, plan))
         });
         let (source, is_quarantined, flags, weight, mut plan) = match read {
@@ -30,7 +42,7 @@ impl Work<'_> {
             Err(error) => {
                 // It is stored, and its sender is told so; what it says cannot be helped.
                 self.shared.pass_over(seq, "append", &error);
-                return Ok(Placed::Duplicate { answer: new.plan.answer, due: Vec::new() });
+                return Ok((Respond::Now(new.plan.answer.without_wait()), Vec::new()));
             }
         };
         if is_quarantined && flags.contains(Flags::TRUNCATED) {
@@ -38,7 +50,7 @@ impl Work<'_> {
         }
         let is_doubtful = new.event.verdict != Verdict::Accepted && !flags.contains(Flags::RELEASED);
         if is_quarantined || is_doubtful || flags.contains(Flags::DISCARDED) {
-            return Ok(Placed::Duplicate { answer: plan.answer, due: Vec::new() });
+            return Ok((plan.answer, Vec::new()));
         }
         let is_same_source = self.shared.names.find(&new.event.source) == Some(source);
         let went_nowhere = plan.routing != Routing::Routed;
@@ -50,7 +62,7 @@ impl Work<'_> {
             }
         }
         if is_same_source && !went_nowhere {
-            return Ok(Placed::Duplicate { answer: plan.answer, due });
+            return Ok((plan.answer, due));
         }
         for target in &new.plan.targets {
             if known.contains(&target.destination) {
@@ -64,20 +76,19 @@ impl Work<'_> {
             }
         }
         if went_nowhere && (is_same_source || new.plan.routing == Routing::Routed) {
-            (plan.rules, plan.routing, plan.answer) = (new.plan.rules.clone(), new.plan.routing, new.plan.answer);
+            (plan.rules, plan.routing, plan.answer) = (new.plan.rules.clone(), new.plan.routing, new.plan.answer.clone());
         } else {
             let added: Vec<_> = new.plan.rules.iter().filter(|rule| !plan.rules.contains(rule)).cloned().collect();
             plan.rules.extend(added);
         }
         self.write_plan(seq, &plan)?;
-        Ok(Placed::Duplicate { answer: plan.answer, due })
+        Ok((plan.answer, due))
     }
 
     /// Makes due what did not get through, and what was delivered longer ago than such repeats are absorbed.
     fn help(&mut self, seq: i64, name: &Name, new: &NewEvent, absorb: Absorb, due: &mut Vec<Name>) -> Result<()> {
         let destination = self.shared.names.id(self.connection, name)?;
-        let is_leased = self.shared.lanes().leased(seq, destination).is_some() && !self.draft.freed.contains(&(seq, destination));
-        if is_leased || !self.book.serves(name) {
+        if self.is_leased(seq, destination) || !self.book.serves(name) {
             return Ok(());
         }
         let sql = "SELECT status, at FROM delivery WHERE seq = ?1 AND destination = ?2";
@@ -117,7 +128,35 @@ impl Work<'_> {
     fn write_plan(&self, seq: i64, plan: &Plan) -> Result<()> {
         let packed = rows::pack_plan(self.connection, &self.shared.names, plan)?;
         let sql = "UPDATE event SET plan = ?2, routing = ?3, answer = ?4 WHERE seq = ?1";
-        self.connection.prepare_cached(sql)?.execute((seq, packed, rows::routing_code(plan.routing), plan.answer)).map(drop)
+        let (routing, answer) = (rows::routing_code(plan.routing), rows::answer_code(&plan.answer));
+        self.connection.prepare_cached(sql)?.execute((seq, packed, routing, answer)).map(drop)
+    }
+
+    /// Leases a delivery, where it is due and nobody has it.
+    fn take(&mut self, seq: i64, name: &Name) -> Result<Option<Lease>> {
+        let Some(destination) = self.shared.names.find(name).filter(|number| !self.is_leased(seq, *number)) else {
+            return Ok(None);
+        };
+        let sql = "SELECT 1 FROM delivery WHERE seq = ?1 AND destination = ?2 AND status <= 1 AND due_at <= ?3";
+        if !self.book.serves(name) || !self.connection.prepare_cached(sql)?.exists((seq, destination, self.now))? {
+            return Ok(None);
+        }
+        match lease::read(self.connection, self.shared, seq, destination, name) {
+            Ok(lease) => {
+                self.draft.taken.push((seq, destination));
+                Ok(Some(lease))
+            }
+            Err(error) if error.sqlite_error_code().is_some() => Err(error),
+            Err(error) => {
+                self.shared.pass_over(seq, "lease", &error);
+                Ok(None)
+            }
+        }
+    }
+
+    fn is_leased(&self, seq: i64, destination: i64) -> bool {
+        let was_leased = || self.shared.lanes().leased(seq, destination).is_some() && !self.draft.freed.contains(&(seq, destination));
+        self.draft.taken.contains(&(seq, destination)) || was_leased()
     }
 
     /// Makes due now what waits for its next attempt; its run goes on.

@@ -8,7 +8,7 @@ use crate::domain::{
     event::Kind,
     id::EventId,
     name::Name,
-    plan::{Plan, Routing, Target},
+    plan::{Plan, Respond, Routing, Target, Wait},
 };
 use bytes::Bytes;
 use rusqlite::{
@@ -76,7 +76,24 @@ pub(super) fn routing(code: i64) -> Result<Routing> {
     all.into_iter().find(|routing| routing_code(*routing) == code).ok_or_else(|| damaged(format!("no event has the routing {code}")))
 }
 
-/// A plan as numbers of names: the targets, each with its rules, then all rules. Its routing and answer have columns.
+/// The answer's code, as its column has it; of one that waits there is none until it is given.
+pub(super) const NOT_ANSWERED: u16 = 0;
+
+/// What the column of the answer's code has when the event is stored.
+pub(super) fn answer_code(answer: &Respond) -> u16 {
+    match answer {
+        Respond::Now(code) => *code,
+        Respond::After(_) => NOT_ANSWERED,
+    }
+}
+
+/// The answer of an event, from its column and the wait in its plan.
+pub(super) fn answer(code: u16, wait: Option<Wait>) -> Respond {
+    wait.map_or(Respond::Now(code), Respond::After)
+}
+
+/// A plan as numbers of names: the targets, each with its rules, then all rules, and where the answer waits, for whom, for how
+/// many milliseconds, and with which codes. Its routing and the answer's code have columns.
 pub(super) fn pack_plan(connection: &Connection, names: &Names, plan: &Plan) -> Result<Vec<u8>> {
     let mut packed = Vec::with_capacity(16);
     push(&mut packed, plan.targets.len() as u64);
@@ -85,6 +102,12 @@ pub(super) fn pack_plan(connection: &Connection, names: &Names, plan: &Plan) -> 
         pack_names(connection, names, &target.rules, &mut packed)?;
     }
     pack_names(connection, names, &plan.rules, &mut packed)?;
+    if let Some(Wait { destination, within, ok, otherwise }) = plan.answer.wait() {
+        push(&mut packed, names.id(connection, destination)? as u64);
+        push(&mut packed, u64::try_from(within.as_millis()).unwrap_or(u64::MAX >> 1));
+        push(&mut packed, u64::from(*ok));
+        push(&mut packed, u64::from(*otherwise));
+    }
     Ok(packed)
 }
 
@@ -96,14 +119,37 @@ fn pack_names(connection: &Connection, names: &Names, list: &[Name], packed: &mu
     Ok(())
 }
 
-/// The targets and all rules of a packed plan.
-pub(super) fn unpack_plan(names: &Names, mut packed: &[u8]) -> Result<(Vec<Target>, Vec<Name>)> {
+/// A packed plan.
+#[derive(Debug, PartialEq)]
+pub(super) struct Unpacked {
+    /// Where the event goes.
+    pub(super) targets: Vec<Target>,
+    /// All rules that matched.
+    pub(super) rules: Vec<Name>,
+    /// What its answer waits for.
+    pub(super) wait: Option<Wait>,
+}
+
+/// What [`pack_plan`] packed.
+pub(super) fn unpack_plan(names: &Names, mut packed: &[u8]) -> Result<Unpacked> {
     let mut targets = Vec::new();
     for _ in 0..pull(&mut packed)? {
         let destination = names.name(pull(&mut packed)? as i64)?;
         targets.push(Target { destination, rules: unpack_names(names, &mut packed)? });
     }
-    Ok((targets, unpack_names(names, &mut packed)?))
+    let rules = unpack_names(names, &mut packed)?;
+    let wait = if packed.is_empty() { None } else { Some(unpack_wait(names, &mut packed)?) };
+    Ok(Unpacked { targets, rules, wait })
+}
+
+fn unpack_wait(names: &Names, packed: &mut &[u8]) -> Result<Wait> {
+    let destination = names.name(pull(packed)? as i64)?;
+    let within = Duration::from_millis(pull(packed)?);
+    let mut code = || {
+        let code = u16::try_from(pull(packed)?).ok().filter(|code| (200..600).contains(code));
+        code.ok_or_else(|| damaged("an answer that waits has no code"))
+    };
+    Ok(Wait { destination, within, ok: code()?, otherwise: code()? })
 }
 
 fn unpack_names(names: &Names, packed: &mut &[u8]) -> Result<Vec<Name>> {
@@ -237,15 +283,20 @@ mod tests {
         fn a_plan_is_read_back(
             targets in prop::collection::vec((0u16..300, prop::collection::vec(0u16..300, 0..4)), 0..5),
             rules in prop::collection::vec(0u16..300, 0..6),
+            wait in prop::option::of((0u16..300, 0u64..600_000, 200u16..300, 200u16..300)),
         ) {
             let (connection, names) = dictionary();
             let list = |numbers: &[u16]| numbers.iter().map(|number| Name::unchecked(&format!("n{number}"))).collect::<Vec<_>>();
             let targets: Vec<_> =
                 targets.iter().map(|(to, rules)| Target { destination: list(&[*to]).remove(0), rules: list(rules) }).collect();
-            let plan = Plan { targets, rules: list(&rules), routing: Routing::Routed, answer: 200 };
+            let wait = wait.map(|(to, within, ok, otherwise)| {
+                Wait { destination: list(&[to]).remove(0), within: Duration::from_millis(within), ok, otherwise }
+            });
+            let plan = Plan { targets, rules: list(&rules), routing: Routing::Routed, answer: answer(200, wait.clone()) };
             let packed = pack_plan(&connection, &names, &plan).unwrap();
             let numbers = destinations(&packed).unwrap();
-            prop_assert_eq!(unpack_plan(&names, &packed).unwrap(), (plan.targets.clone(), plan.rules.clone()));
+            let read = Unpacked { targets: plan.targets.clone(), rules: plan.rules.clone(), wait };
+            prop_assert_eq!(unpack_plan(&names, &packed).unwrap(), read);
             prop_assert_eq!(numbers.len(), plan.targets.len());
             for (number, target) in numbers.into_iter().zip(&plan.targets) {
                 prop_assert_eq!(&names.name(number).unwrap(), &target.destination);

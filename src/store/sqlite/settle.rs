@@ -8,12 +8,14 @@ use crate::domain::{
 };
 use rusqlite::{OptionalExtension, Result};
 
-/// A settlement, with the time at which its delivery is due again. That is of the store's timeline, and taken when the
-/// settlement comes: until it is written, the wall clock may jump.
+/// What is written with the next commit.
 #[derive(Debug)]
-pub(super) struct Settled {
-    settlement: Settlement,
-    due_at: Option<i64>,
+pub(super) enum Settled {
+    /// What came of an attempt, with the time at which its delivery is due again. That is of the store's timeline, and taken
+    /// when the settlement comes: until it is written, the wall clock may jump.
+    Attempt(Settlement, Option<i64>),
+    /// The code that an event was answered with, of an answer that had waited.
+    Answer(Seq, u16),
 }
 
 impl Settled {
@@ -23,7 +25,7 @@ impl Settled {
             Next::RetryAt(time) => Some(timeline.of_wall(time)),
             Next::Delivered | Next::Dead => None,
         };
-        Self { settlement, due_at }
+        Self::Attempt(settlement, due_at)
     }
 }
 
@@ -37,9 +39,19 @@ const WRITE: &str = "INSERT OR REPLACE INTO delivery
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
 
 impl Work<'_> {
-    /// Writes what came of an attempt. One that nobody has a lease for is left out: it was settled before.
+    /// Writes it.
     pub(super) fn settle(&mut self, settled: &Settled) -> Result<()> {
-        let Settled { settlement, due_at } = settled;
+        match settled {
+            Settled::Attempt(settlement, due_at) => self.settle_attempt(settlement, *due_at),
+            Settled::Answer(seq, code) => {
+                let sql = "UPDATE event SET answer = ?2 WHERE seq = ?1";
+                self.connection.prepare_cached(sql)?.execute((seq.0, code)).map(drop)
+            }
+        }
+    }
+
+    /// Writes what came of an attempt. One that nobody has a lease for is left out: it was settled before.
+    fn settle_attempt(&mut self, settlement: &Settlement, due_at: Option<i64>) -> Result<()> {
         let seq = settlement.seq.0;
         let Some((destination, kept)) = self.leased(seq, &settlement.destination) else {
             return Ok(());

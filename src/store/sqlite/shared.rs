@@ -61,6 +61,7 @@ pub(super) struct Shared {
     failure: Mutex<Option<Arc<rusqlite::Error>>>,
     failed_at: Mutex<Option<Instant>>,
     returned: Mutex<Vec<(Seq, Name)>>,
+    answered: Mutex<Vec<(Seq, u16)>>,
     writer: OnceLock<Thread>,
 }
 
@@ -88,6 +89,7 @@ impl Shared {
             failure: Mutex::new(None),
             failed_at: Mutex::new(None),
             returned: Mutex::new(Vec::new()),
+            answered: Mutex::new(Vec::new()),
             writer: OnceLock::new(),
         }
     }
@@ -155,6 +157,17 @@ impl Shared {
     pub(super) fn take_returned(&self) -> Vec<(Seq, Name)> {
         mem::take(&mut *self.returned.lock().unwrap_or_else(PoisonError::into_inner))
     }
+
+    /// Notes the code of an answer that had waited.
+    pub(super) fn answered(&self, seq: Seq, code: u16) {
+        self.answered.lock().unwrap_or_else(PoisonError::into_inner).push((seq, code));
+        self.wake();
+    }
+
+    /// Those noted since the last call.
+    pub(super) fn take_answered(&self) -> Vec<(Seq, u16)> {
+        mem::take(&mut *self.answered.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// Answers that may hold leases, which must not be lost where nobody takes the answer.
@@ -167,7 +180,8 @@ impl Leases for Appended {
     fn leases(&self) -> Vec<(Seq, Name)> {
         match self {
             Self::Stored { leases, .. } => leases.iter().map(|lease| (lease.event.seq, lease.destination.clone())).collect(),
-            Self::Duplicate { .. } | Self::Variant { .. } => Vec::new(),
+            Self::Duplicate { lease, .. } => lease.iter().map(|lease| (lease.event.seq, lease.destination.clone())).collect(),
+            Self::Variant { .. } => Vec::new(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The one thread that writes: takes what waits, commits it as a group, answers. Waits out a failing disk.
 
 use super::{
-    super::{Appended, Discarded, Expired, Leased, NewEvent, Released, Retried, StoreError},
+    super::{Appended, Discarded, Expired, Leased, NewEvent, Progress, Released, Retried, StoreError},
     book::Book,
     checkpoint::Checkpoints,
     expire::Keep,
@@ -19,7 +19,7 @@ use super::{
     transaction::{Durability, Undone},
     work::Work,
 };
-use crate::domain::{clock::Instant, id::EventId, name::Name, plan::Plan};
+use crate::domain::{clock::Instant, delivery::Seq, id::EventId, name::Name, plan::Plan};
 use rusqlite::{Connection, Result};
 use std::{mem, sync::Arc, thread, time::Duration};
 use tokio::sync::mpsc;
@@ -40,6 +40,8 @@ pub(super) enum Command {
     Settle(Box<Settled>),
     /// See `Store::lease`.
     Lease(Name, usize, Reply<Leased>),
+    /// See `Store::progress`.
+    Progress(Seq, Name, Reply<Progress>),
     /// See `Store::retry`.
     Retry(EventId, Option<Name>, Reply<Option<Retried>>),
     /// See `Store::release`.
@@ -157,6 +159,7 @@ impl Writer {
                     self.book.served = Some(destinations.into_iter().collect());
                 }
                 Command::Lease(..)
+                | Command::Progress(..)
                 | Command::Retry(..)
                 | Command::Release(..)
                 | Command::Discard(..)
@@ -165,6 +168,7 @@ impl Writer {
                 | Command::Park(_) => others.push(command),
             }
         }
+        self.settlements.extend(self.shared.take_answered().into_iter().map(|(seq, code)| Settled::Answer(seq, code)));
         let now = self.shared.timeline.instant();
         if !self.settlements.is_empty() && self.settle_at.is_none() {
             self.settle_at = Some(now + SETTLE_WITHIN);
@@ -183,6 +187,7 @@ impl Writer {
         for command in others {
             match command {
                 Command::Lease(destination, max, reply) => self.lease(&destination, max, reply)?,
+                Command::Progress(seq, destination, reply) => self.progress(seq, &destination, reply)?,
                 Command::Retry(id, only, reply) => self.decide(reply, |work| work.retry(id, only.as_ref()))?,
                 Command::Release(id, plan, reply) => self.decide(reply, |work| work.release(id, &plan))?,
                 Command::Discard(id, reply) => self.decide(reply, |work| work.discard(id))?,

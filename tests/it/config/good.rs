@@ -4,7 +4,7 @@ use super::{SMALLEST, good, variable};
 use hookgate::{
     config::{Code, Unset, load},
     deliver::retry::{Jitter, Retry},
-    domain::{event::Normal, path::Path as Place, quantity::duration},
+    domain::{event::Normal, path::Path as Place, plan::Respond, quantity::duration},
     provider::{
         Algorithm, Encoding, Mapping, Scheme, Unsigned,
         hmac::{Form, SignedTime},
@@ -140,7 +140,7 @@ unmatched: orders
     assert_eq!((ledger.policy.retry.max_attempts, ledger.policy.retry.initial_interval), (3, Duration::from_secs(1)));
     assert_eq!(config.destinations[2].policy.retry.max_attempts, 1);
     let [drops, taps] = &config.rules.rules[..] else { panic!("two rules") };
-    assert_eq!((&drops.action, drops.stop, drops.respond), (&Action::Drop, true, Some(201)));
+    assert_eq!((&drops.action, drops.stop, drops.respond.as_ref()), (&Action::Drop, true, Some(&Respond::Now(201))));
     assert_eq!((&taps.action, taps.stop), (&Action::Tap(vec![ledger.name.clone(), config.destinations[2].name.clone()]), false));
     assert_eq!(config.rules.unmatched.as_deref(), Some("orders"));
 }
@@ -191,7 +191,7 @@ rules:
     ];
     assert_eq!(schemes, wanted);
     assert_eq!((config.rules.answers.get("billing"), config.rules.answers.get("news")), (Some(&299), Some(&200)));
-    assert_eq!(config.rules.rules[0].respond, Some(204));
+    assert_eq!(config.rules.rules[0].respond, Some(Respond::Now(204)));
     assert_eq!((config.sources[0].receive.dedupe, config.sources[3].receive.allow_ips.len()), (Duration::from_secs(7_200), 1));
 }
 

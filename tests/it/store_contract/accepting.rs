@@ -38,7 +38,7 @@ async fn a_new_event_is_stored_leased_and_read_back(engine: Engine) {
     assert_eq!(lease.body.as_ref().unwrap().bytes, "{\"number\":1}");
     let detail = store.event(id).await.unwrap().unwrap();
     let summary = detail.summary;
-    assert_eq!((summary.seq, summary.id, summary.received_at, summary.answer), (seq, id, received_at, 201));
+    assert_eq!((summary.seq, summary.id, summary.received_at, summary.answer), (seq, id, received_at, Some(201)));
     assert_eq!((summary.fields.amount.as_deref(), summary.fields.order_no), (Some("10.000"), None));
     assert_eq!((summary.flags, summary.verified, summary.duplicates), (Flags::TYPED, true, 0));
     assert_eq!((summary.source.as_str(), &*summary.rules, summary.routing), ("shop", &[name("all")][..], Routing::Routed));
@@ -77,8 +77,11 @@ async fn the_same_bytes_again_are_a_duplicate_and_counted(engine: Engine) {
     stored(&store, to(event(1), &["orders"])).await;
     for _ in 0..3 {
         let mut again = to(event(1), &["elsewhere"]);
-        again.plan.answer = 200;
-        assert!(matches!(store.append(again).await.unwrap(), Appended::Duplicate { answer: 201, .. }), "the answer is the stored one");
+        again.plan.answer = Respond::Now(200);
+        assert!(
+            matches!(store.append(again).await.unwrap(), Appended::Duplicate { answer: Respond::Now(201), .. }),
+            "the answer is the stored one"
+        );
     }
     assert_eq!(store.event(event(1).id).await.unwrap().unwrap().summary.duplicates, 3);
     assert_eq!(ids(&store, all()).await.len(), 1);
@@ -137,8 +140,8 @@ async fn another_body_of_a_signature_is_kept_back(engine: Engine) {
     let kept = store.event(signed("one", "body 1").id).await.unwrap().unwrap().summary;
     assert_eq!((kept.verdict, kept.status()), (Verdict::Quarantined(Reason::Variant), EventStatus::Quarantined));
     assert!(kept.deliveries.is_empty() && kept.rules.is_empty());
-    assert_eq!(kept.answer, 201);
-    assert!(matches!(store.append(to(signed("one", "body 1"), &[])).await.unwrap(), Appended::Duplicate { answer: 201, .. }));
+    assert_eq!(kept.answer, Some(201));
+    assert!(matches!(store.append(to(signed("one", "body 1"), &[])).await.unwrap(), Appended::Duplicate { answer: Respond::Now(201), .. }));
     let quarantined = store.stats().await.unwrap().quarantined;
     assert_eq!(quarantined, [(name("shop"), Reason::Variant, BODIES_PER_SIGNATURE as u64 - 1)]);
     // The next day there is room again.

@@ -22,7 +22,7 @@ contract! {
 /// Appends again, and gives the code and the destinations that are due.
 async fn again(store: &Arc<dyn Store>, new: NewEvent) -> (u16, Vec<Name>) {
     match store.append(new).await.unwrap() {
-        Appended::Duplicate { answer, due } => (answer, due),
+        Appended::Duplicate { answer: Respond::Now(code), due, lease: None, .. } => (code, due),
         other => panic!("no duplicate: {other:?}"),
     }
 }
@@ -104,14 +104,14 @@ async fn what_went_nowhere_is_planned_anew(engine: Engine) {
     let store = house.open();
     for (number, routing) in [(1, Routing::Unmatched), (2, Routing::Dropped)] {
         let mut nowhere = to(event(number), &[]);
-        (nowhere.plan.routing, nowhere.plan.answer) = (routing, 200);
+        (nowhere.plan.routing, nowhere.plan.answer) = (routing, Respond::Now(200));
         stored(&store, nowhere).await;
         let mut still = to(event(number), &[]);
-        still.plan.answer = 200;
+        still.plan.answer = Respond::Now(200);
         assert_eq!(again(&store, still).await, (200, Vec::new()));
         assert_eq!(again(&store, to(event(number), &["orders"])).await, (201, names(&["orders"])));
         let summary = store.event(event(number).id).await.unwrap().unwrap().summary;
-        assert_eq!((summary.routing, summary.answer, &*summary.rules), (Routing::Routed, 201, &[name("all")][..]));
+        assert_eq!((summary.routing, summary.answer, &*summary.rules), (Routing::Routed, Some(201), &[name("all")][..]));
         let lease = lease(&store, "orders").await;
         assert_eq!((lease.event.id, &*lease.rules, lease.attempts), (event(number).id, &[name("all")][..], 0));
         settled(&store, &lease, Next::Delivered).await;
@@ -127,7 +127,7 @@ async fn another_source_adds_what_its_rules_say_and_repeats_nothing(engine: Engi
     settled(&store, &leases[1], Next::Dead).await;
     settled(&store, &leases[2], Next::Dead).await;
     let mut there = at_source("second shop", to(event(1), &["done", "dead", "new"]));
-    (there.plan.answer, there.dedupe) = (200, Duration::ZERO);
+    (there.plan.answer, there.dedupe) = (Respond::Now(200), Duration::ZERO);
     there.plan.rules = vec![name("all"), name("theirs")];
     assert_eq!(again(&store, there).await, (201, names(&["dead", "new"])));
     let summary = store.event(event(1).id).await.unwrap().unwrap().summary;
@@ -226,7 +226,7 @@ async fn a_drop_is_not_undone_by_another_source_that_has_no_rule(engine: Engine)
     dropped.plan.routing = Routing::Dropped;
     stored(&store, dropped).await;
     let mut unmatched = at_source("second shop", to(event(1), &["tap"]));
-    (unmatched.plan.routing, unmatched.plan.answer) = (Routing::Unmatched, 200);
+    (unmatched.plan.routing, unmatched.plan.answer) = (Routing::Unmatched, Respond::Now(200));
     assert_eq!(again(&store, unmatched).await, (201, names(&["tap"])));
     let summary = store.event(event(1).id).await.unwrap().unwrap().summary;
     assert_eq!((summary.routing, summary.deliveries.len()), (Routing::Dropped, 1));

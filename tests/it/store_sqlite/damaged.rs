@@ -3,7 +3,7 @@
 use super::{database, from_outside};
 use crate::store_contract::{House, SQLITE, event, name, settlement, signed, stored, to, until, until_states};
 use hookgate::{
-    domain::{attempt::Next, clock::Clock, delivery::DeliveryStatus},
+    domain::{attempt::Next, clock::Clock, delivery::DeliveryStatus, plan::Respond},
     store::{Appended, StoreError},
 };
 use std::time::Duration;
@@ -85,7 +85,7 @@ async fn a_duplicate_of_a_damaged_event_is_answered_as_stored() {
     let store = house.open();
     stored(&store, to(event(1), &["orders"])).await;
     from_outside(&house, "UPDATE event SET plan = x'05'");
-    assert!(matches!(store.append(to(event(1), &["orders"])).await.unwrap(), Appended::Duplicate { answer: 201, .. }));
+    assert!(matches!(store.append(to(event(1), &["orders"])).await.unwrap(), Appended::Duplicate { answer: Respond::Now(201), .. }));
     from_outside(&house, "UPDATE body SET body = x'0701'");
     let harmless = signed("signature 1", "{\"number\":1} ");
     assert!(matches!(store.append(to(harmless, &["orders"])).await.unwrap(), Appended::Variant { stored: true }));

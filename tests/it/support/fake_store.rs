@@ -12,8 +12,8 @@ use hookgate::{
         plan::Plan,
     },
     store::{
-        Answer, Appended, Discarded, EventDetail, Expired, Leased, NewEvent, Page, Query, Released, Retried, Stats, Store, StoreError,
-        WINDOW,
+        Answer, Appended, Discarded, EventDetail, Expired, Leased, NewEvent, Page, Progress, Query, Released, Retried, Stats, Store,
+        StoreError, WINDOW,
     },
 };
 use std::{
@@ -184,7 +184,7 @@ impl Store for FakeStore {
             rows.retain(|row| row.due.is_some() && !row.leased);
             rows.sort_by_key(|row| (row.due, row.event.seq));
             let due = rows.iter().take_while(|row| row.due.is_some_and(|due| due <= now)).count();
-            let taken = due.min(max).min(WINDOW - out);
+            let taken = due.min(max).min(WINDOW.saturating_sub(out));
             let next_due = rows.get(taken).and_then(|row| row.due);
             let lease = |row: &mut &mut Row| {
                 row.leased = true;
@@ -224,6 +224,14 @@ impl Store for FakeStore {
 
     fn body(&self, seq: Seq) -> Answer<'_, Option<Bytes>> {
         Box::pin(async move { Ok(self.call("body")?.bodies.get(&seq).cloned()) })
+    }
+
+    fn progress<'a>(&'a self, _: Seq, _: &'a Name) -> Answer<'a, Progress> {
+        not_for_lanes("progress")
+    }
+
+    fn answered(&self, _: Seq, _: u16) {
+        panic!("the lanes have no business with answers")
     }
 
     /// Never comes to an end, as while the disk fails.
