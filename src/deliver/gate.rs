@@ -5,7 +5,7 @@ use super::{
     breaker::{Breaker, Heard, Pass},
     rate::Bucket,
 };
-use crate::domain::clock::Instant;
+use crate::domain::{clock::Instant, waited::NotNow};
 use std::time::Duration;
 
 /// The gate of one lane.
@@ -111,6 +111,20 @@ impl Gate {
             Some(until) => Some(Wait { until, cause: Cause::Destination }),
             None => self.rate.as_ref().map(Bucket::next).filter(|next| *next > now).map(|until| Wait { until, cause: Cause::Rate }),
         }
+    }
+
+    /// Why nobody waits until then for an attempt that has not started; `None`: it may start now, or has its turn to come.
+    pub(super) fn refusal(&self, until: Instant, now: Instant) -> Option<NotNow> {
+        if self.is_draining {
+            return Some(NotNow::NotServed);
+        }
+        if self.is_paused() {
+            return Some(NotNow::Paused);
+        }
+        if self.held_until(now).is_some_and(|held| held > until) {
+            return Some(NotNow::Held);
+        }
+        (self.breaker.state().is_open() && self.breaker.room(now) == 0).then_some(NotNow::BreakerOpen)
     }
 
     /// An attempt starts, for which there is room.

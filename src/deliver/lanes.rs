@@ -1,9 +1,14 @@
 //! The lanes: one per destination of the rules file, each with its own queue, workers and timer.
 
-use super::{LaneState, Policy, refill, timer, track::Track};
+use super::{LaneState, Policy, refill, timer, track::Track, watch::Watch};
 use crate::{
     destination::Destination,
-    domain::{clock::Clock, delivery::Lease, name::Name},
+    domain::{
+        clock::{Clock, Instant},
+        delivery::{Lease, Seq},
+        name::Name,
+        waited::NotNow,
+    },
     metrics::Metrics,
     store::{Store, StoreError},
     tasks,
@@ -165,6 +170,14 @@ impl Lanes {
         self.store.give_back(unwanted);
     }
 
+    /// Waits for the first attempt at that event's delivery that ends from now on, at most until then; the delivery goes to the
+    /// head of its lane. To be called before its lease comes.
+    pub fn watch(&self, destination: &Name, seq: Seq, until: Instant) -> Watch {
+        let working = self.read();
+        let track = working.by_name.get(destination);
+        track.map_or(Watch::refused(NotNow::NotServed), |track| Watch::of(track, seq, until))
+    }
+
     /// Tells a lane that deliveries are due in the store (deferred by `append`, or made due by `retry`).
     pub fn wake(&self, destination: &Name) {
         if let Some(track) = self.read().by_name.get(destination) {
@@ -189,7 +202,7 @@ impl Lanes {
             working.is_draining = true;
             for staffed in &working.tracks {
                 // What waits is found again at the next start.
-                drop(staffed.track.queue().drain());
+                drop(staffed.track.queue().drain(self.clock.instant()));
                 staffed.stop();
             }
             working.tracks.iter().map(|staffed| &staffed.track).chain(&working.leaving).cloned().collect()

@@ -15,6 +15,7 @@ mod refill;
 pub mod retry;
 mod timer;
 mod track;
+pub mod watch;
 mod worker;
 
 /// How a lane works and what follows a failure.

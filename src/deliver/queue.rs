@@ -4,19 +4,28 @@ use super::{
     Policy,
     breaker::{Heard, Pass},
     gate::{Gate, Wait},
+    watch::Watchers,
 };
 use crate::{
     domain::{
         attempt::Next,
         clock::{Instant, Timestamp},
-        delivery::{Lease, Settlement},
+        delivery::{Lease, Seq, Settlement},
+        waited::{NotNow, Waited},
     },
     store::{Leased, WINDOW},
 };
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    collections::{HashSet, VecDeque},
+    time::Duration,
+};
+use tokio::sync::oneshot::Receiver;
 
 /// Below this many waiting leases the store is asked for more.
 const LOW: usize = WINDOW / 2;
+
+/// What is waited for comes beyond the window; beyond this, what was waited for goes back to the store.
+const MOST: usize = 2 * WINDOW;
 
 /// How much the last attempt counts in the mean latency.
 const WEIGHT: f64 = 0.1;
@@ -25,10 +34,13 @@ const WEIGHT: f64 = 0.1;
 #[derive(Debug)]
 pub(super) struct Queue {
     waiting: VecDeque<Lease>,
+    /// So many of them are ahead of the others, since somebody waits for them, or did.
+    ahead: usize,
+    watchers: Watchers,
     concurrency: usize,
     gate: Gate,
     workers: usize,
-    in_flight: usize,
+    in_flight: HashSet<Seq>,
     /// Deliveries may be due in the store.
     backlog: bool,
     /// When the next delivery in the store falls due.
@@ -54,10 +66,12 @@ impl Queue {
     pub(super) fn new(policy: &Policy, now: Instant) -> Self {
         Self {
             waiting: VecDeque::new(),
+            ahead: 0,
+            watchers: Watchers::default(),
             concurrency: policy.concurrency.max(1),
             gate: Gate::new(policy, now),
             workers: 0,
-            in_flight: 0,
+            in_flight: HashSet::new(),
             backlog: true,
             next_due: None,
             short_of_room: false,
@@ -66,13 +80,65 @@ impl Queue {
         }
     }
 
-    pub(super) fn push(&mut self, lease: Lease) {
-        self.waiting.push_back(lease);
+    /// One more to be attempted, ahead of the others where somebody waits for it. Gives it back where the lane is full:
+    /// somebody waited for it, and that is over.
+    pub(super) fn push(&mut self, lease: Lease) -> Option<Lease> {
+        if self.watchers.has(lease.event.seq) {
+            self.waiting.insert(self.ahead, lease);
+            self.ahead += 1;
+        } else if self.out() >= MOST {
+            return Some(lease);
+        } else {
+            self.waiting.push_back(lease);
+        }
+        None
+    }
+
+    /// Somebody waits for the delivery of that event until then, and it goes to the head. The first attempt that ends from now
+    /// on is told, or why there will be none in time.
+    pub(super) fn watch(&mut self, seq: Seq, until: Instant, now: Instant) -> Result<(u64, Receiver<Waited>), NotNow> {
+        if !self.in_flight.contains(&seq) {
+            if let Some(reason) = self.gate.refusal(until, now) {
+                return Err(reason);
+            }
+            let behind = self.waiting.iter().skip(self.ahead).position(|lease| lease.event.seq == seq);
+            if let Some(lease) = behind.and_then(|place| self.waiting.remove(self.ahead + place)) {
+                self.waiting.insert(self.ahead, lease);
+                self.ahead += 1;
+            }
+        }
+        Ok(self.watchers.add(seq, until))
+    }
+
+    /// That wait is over. Gives its lease, where the lane has too many without it.
+    pub(super) fn unwatch(&mut self, seq: Seq, number: u64) -> Option<Lease> {
+        self.watchers.remove(seq, number);
+        if self.out() <= MOST || self.watchers.has(seq) {
+            return None;
+        }
+        let place = self.waiting.iter().take(self.ahead).position(|lease| lease.event.seq == seq)?;
+        self.ahead -= 1;
+        self.waiting.remove(place)
+    }
+
+    /// What came of an attempt that has ended.
+    pub(super) fn tell(&mut self, seq: Seq, waited: Waited) {
+        self.watchers.tell(seq, waited);
+    }
+
+    /// Tells those who wait for an attempt that can no longer start in time.
+    pub(super) fn refuse(&mut self, now: Instant) {
+        // While it refuses nobody, however short a wait, there is nobody to look at.
+        if self.gate.refusal(now, now).is_none() {
+            return;
+        }
+        let Self { watchers, in_flight, gate, .. } = self;
+        watchers.refuse(|seq, until| if in_flight.contains(&seq) { None } else { gate.refusal(until, now) });
     }
 
     /// Whether a worker has to be started now; it counts from then on.
     pub(super) fn hire(&mut self, now: Instant) -> bool {
-        let on_their_way = self.workers - self.in_flight;
+        let on_their_way = self.workers - self.in_flight.len();
         let wanted = self.workers < self.concurrency && on_their_way < self.waiting.len() && on_their_way < self.gate.room(now);
         self.workers += usize::from(wanted);
         wanted
@@ -85,13 +151,19 @@ impl Queue {
             self.workers -= 1;
             return None;
         };
-        self.in_flight += 1;
-        Some((lease, self.gate.start(now)))
+        self.ahead = self.ahead.saturating_sub(1);
+        self.in_flight.insert(lease.event.seq);
+        let pass = self.gate.start(now);
+        if pass.is_probe() {
+            self.refuse(now);
+        }
+        Some((lease, pass))
     }
 
     /// An attempt has ended, by an answer that asks us to stay away for `hold`.
     pub(super) fn ended(&mut self, pass: &Pass, heard: Heard, hold: Duration, now: Instant) {
         self.gate.ended(pass, heard, hold, self.concurrency, now);
+        self.refuse(now);
     }
 
     /// Whether the timer looks too late, or not at all.
@@ -108,13 +180,13 @@ impl Queue {
     }
 
     fn wait(&self, now: Instant) -> Option<Wait> {
-        let is_wanted = self.workers < self.concurrency && self.workers - self.in_flight < self.waiting.len();
+        let is_wanted = self.workers < self.concurrency && self.workers - self.in_flight.len() < self.waiting.len();
         if is_wanted { self.gate.wait(now) } else { None }
     }
 
     /// A lease that was taken is at its end.
-    pub(super) fn give_back(&mut self) {
-        self.in_flight -= 1;
+    pub(super) fn give_back(&mut self, seq: Seq) {
+        self.in_flight.remove(&seq);
     }
 
     /// What a settled attempt says about the lane. Whether the refill has to hear of it.
@@ -155,7 +227,7 @@ impl Queue {
         }
         self.backlog = false;
         self.next_due = None;
-        Refill::Ask(WINDOW - self.waiting.len() - self.in_flight)
+        Refill::Ask(WINDOW - self.out())
     }
 
     /// Whether there is room again for which the refill waits. Says so once.
@@ -170,14 +242,17 @@ impl Queue {
         if self.gate.is_draining() {
             return leased.leases;
         }
-        self.waiting.extend(leased.leases);
         self.next_due = [self.next_due, leased.next_due].into_iter().flatten().min();
-        Vec::new()
+        let unwanted: Vec<_> = leased.leases.into_iter().filter_map(|lease| self.push(lease)).collect();
+        self.backlog |= !unwanted.is_empty();
+        unwanted
     }
 
     /// Starts no attempt any more. Gives what waited for one.
-    pub(super) fn drain(&mut self) -> Vec<Lease> {
+    pub(super) fn drain(&mut self, now: Instant) -> Vec<Lease> {
         self.gate.drain();
+        self.refuse(now);
+        self.ahead = 0;
         self.waiting.drain(..).collect()
     }
 
@@ -191,6 +266,7 @@ impl Queue {
     pub(super) fn change(&mut self, policy: &Policy, now: Instant) {
         self.concurrency = policy.concurrency.max(1);
         self.gate.change(policy, now);
+        self.refuse(now);
     }
 
     pub(super) fn gate(&self) -> &Gate {
@@ -206,7 +282,7 @@ impl Queue {
     }
 
     pub(super) fn in_flight(&self) -> usize {
-        self.in_flight
+        self.in_flight.len()
     }
 
     pub(super) fn has_workers(&self) -> bool {
@@ -218,7 +294,12 @@ impl Queue {
     }
 
     fn has_room(&self) -> bool {
-        self.waiting.len() < LOW && self.waiting.len() + self.in_flight < WINDOW
+        self.waiting.len() < LOW && self.out() < WINDOW
+    }
+
+    /// How many leases are out.
+    fn out(&self) -> usize {
+        self.waiting.len() + self.in_flight.len()
     }
 }
 

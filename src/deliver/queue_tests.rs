@@ -63,7 +63,11 @@ fn settlement(millis: u64, next: Next) -> Settlement {
 }
 
 fn leases(count: usize) -> Leased {
-    Leased { leases: (0..count as i64).map(lease).collect(), next_due: None }
+    from(0, count)
+}
+
+fn from(first: usize, count: usize) -> Leased {
+    Leased { leases: (first..first + count).map(|seq| lease(seq as i64)).collect(), next_due: None }
 }
 
 fn hired(queue: &mut Queue) -> usize {
@@ -89,8 +93,8 @@ fn where_the_concurrency_is_lowered_workers_leave_as_they_come_back() {
     assert_eq!(hired(&mut queue), 4);
     assert!((0..4).all(|_| queue.take(now).is_some()));
     queue.change(&policy(2), now);
-    let goes_on = [(); 4].map(|()| {
-        queue.give_back();
+    let goes_on = [0, 1, 2, 3].map(|seq| {
+        queue.give_back(Seq(seq));
         queue.take(now).is_some()
     });
     assert_eq!(goes_on, [false, false, true, true]);
@@ -116,7 +120,7 @@ fn a_lane_that_is_paused_or_drains_gives_nothing_and_asks_for_nothing() {
     let mut draining = queue(3);
     draining.leased(leases(3));
     assert_eq!(hired(&mut draining), 3);
-    draining.drain();
+    draining.drain(start());
     assert!(draining.take(start()).is_none());
     assert_eq!((hired(&mut draining), draining.refill(NOW)), (0, Refill::Wait(None)));
 }
@@ -148,7 +152,7 @@ fn a_probe_has_one_worker() {
     assert!(queue.hire(began));
     let (_, pass) = queue.take(began).unwrap();
     queue.ended(&pass, Heard::Fails, Duration::ZERO, began);
-    queue.give_back();
+    queue.give_back(Seq(0));
     assert!(queue.take(began).is_none(), "the worker leaves");
     let later = queue.set_alarm(began).unwrap().until;
     assert_eq!(later, began + Duration::from_secs(30));
@@ -203,7 +207,7 @@ fn a_full_queue_is_refilled_once_half_of_it_is_gone() {
     assert_eq!(queue.refill(NOW), Refill::Wait(None));
     assert!(queue.take(start()).is_some());
     assert!(!queue.room_again());
-    queue.give_back();
+    queue.give_back(Seq(0));
     assert!(queue.take(start()).is_some());
     assert!(queue.room_again());
     assert!(!queue.room_again(), "it is said once");
@@ -237,34 +241,36 @@ proptest! {
             prop_oneof![Just(Step::Push), Just(Step::Take), Just(Step::GiveBack), (0..9usize).prop_map(Step::Refill)], 0..200),
     ) {
         let mut queue = queue(concurrency);
-        let (mut put, mut taken, mut on_their_way, mut busy) = (0, 0, 0, 0);
+        let (mut put, mut taken, mut on_their_way, mut busy) = (0, 0, 0, Vec::new());
         for step in steps {
             match step {
                 Step::Push => {
-                    queue.push(lease(1));
+                    prop_assert!(queue.push(lease(put as i64)).is_none());
                     put += 1;
                     on_their_way += usize::from(queue.hire(start()));
                 }
                 Step::Refill(count) => {
-                    queue.leased(leases(count));
+                    queue.leased(from(put, count));
                     put += count;
                     on_their_way += hired(&mut queue);
                 }
                 Step::Take if on_their_way > 0 => {
                     on_their_way -= 1;
-                    if queue.take(start()).is_some() {
-                        busy += 1;
+                    if let Some((lease, _)) = queue.take(start()) {
+                        busy.push(lease.event.seq);
                         taken += 1;
                     }
                 }
-                Step::GiveBack if busy > 0 => {
-                    queue.give_back();
-                    busy -= 1;
-                    on_their_way += 1;
+                Step::GiveBack => {
+                    if let Some(seq) = busy.pop() {
+                        queue.give_back(seq);
+                        on_their_way += 1;
+                    }
                 }
-                Step::Take | Step::GiveBack => {}
+                Step::Take => {}
             }
             prop_assert_eq!(queue.waiting() + taken, put);
+            let busy = busy.len();
             prop_assert_eq!(queue.in_flight(), busy);
             prop_assert!(busy + on_their_way <= concurrency);
             prop_assert!(on_their_way + busy >= concurrency.min(queue.waiting()), "work without a worker");
@@ -285,3 +291,6 @@ fn a_clock_that_is_set_back_does_not_keep_the_store_from_being_asked() {
     queue.doubt();
     assert_eq!(queue.refill(set_back), Refill::Wait(None), "nothing is known to wait");
 }
+
+#[path = "queue_watch_tests.rs"]
+mod watched;

@@ -11,9 +11,11 @@ use super::{
 use crate::{
     destination::SendError,
     domain::{
+        attempt::Next,
         clock::{Clock, Instant, Timestamp},
-        delivery::{Lease, Settlement},
+        delivery::{Lease, Seq, Settlement},
         name::Name,
+        waited::Waited,
     },
     metrics::DestinationMetrics,
     store::Store,
@@ -83,7 +85,12 @@ impl Track {
 
     /// An operator pauses it; attempts in flight go on.
     pub(super) fn pause(&self) {
-        self.queue().gate_mut().pause();
+        let now = self.clock.instant();
+        {
+            let mut queue = self.queue();
+            queue.gate_mut().pause();
+            queue.refuse(now);
+        }
         self.show_pause();
         self.turn.notify_one();
     }
@@ -99,7 +106,7 @@ impl Track {
 
     /// Starts no attempt any more; what waits goes back to the store.
     pub(super) fn close(&self) {
-        let unwanted = self.queue().drain();
+        let unwanted = self.queue().drain(self.clock.instant());
         self.store.give_back(unwanted);
     }
 
@@ -142,12 +149,26 @@ impl Track {
     /// Takes a lease to be attempted.
     pub(super) fn push(self: &Arc<Self>, lease: Lease) {
         let now = self.clock.instant();
-        let (hired, lacks_alarm) = {
+        let (unwanted, hired, lacks_alarm) = {
             let mut queue = self.queue();
-            queue.push(lease);
-            (queue.hire(now), queue.lacks_alarm(now))
+            (queue.push(lease), queue.hire(now), queue.lacks_alarm(now))
         };
         self.go(usize::from(hired), lacks_alarm);
+        self.leave_to_store(unwanted);
+    }
+
+    /// Somebody's wait for a delivery is over.
+    pub(super) fn unwatch(&self, seq: Seq, number: u64) {
+        let unwanted = self.queue().unwatch(seq, number);
+        self.leave_to_store(unwanted);
+    }
+
+    /// A lease for which there is no room waits in the store, and is asked for again.
+    fn leave_to_store(&self, lease: Option<Lease>) {
+        if let Some(lease) = lease {
+            self.store.give_back(vec![lease]);
+            self.wake();
+        }
     }
 
     /// The next lease for a worker, with the leave to attempt it; `None` sends it home.
@@ -211,15 +232,22 @@ impl Track {
         }
     }
 
+    /// Tells those who wait for a delivery what came of its attempt.
+    pub(super) fn tell(&self, seq: Seq, settlement: Option<&Settlement>) {
+        self.queue().tell(seq, waited(settlement));
+    }
+
     /// A worker is through with a lease; without a settlement the delivery waits for the next start.
     /// A pass that is still there was not used.
-    pub(super) fn give_back(self: &Arc<Self>, settlement: Option<&Settlement>, pass: Option<Pass>) {
+    pub(super) fn give_back(self: &Arc<Self>, seq: Seq, settlement: Option<&Settlement>, pass: Option<Pass>) {
         if let Some(pass) = pass {
             self.heard(&pass, Heard::Nothing, Duration::ZERO);
         }
         let news = {
             let mut queue = self.queue();
-            queue.give_back();
+            queue.give_back(seq);
+            // Who began to wait after the attempt had ended, and before the store heard of it, has heard nothing yet.
+            queue.tell(seq, waited(settlement));
             settlement.is_some_and(|settlement| queue.settled(settlement))
         };
         if news {
@@ -279,5 +307,13 @@ impl Track {
             next_probe_at: gate.breaker().probe_at().map(to_wall),
             latency_ms: queue.latency_ms(),
         }
+    }
+}
+
+/// What an attempt that ended so means to those who wait for it.
+fn waited(settlement: Option<&Settlement>) -> Waited {
+    match settlement.map(|settlement| settlement.next) {
+        Some(Next::Delivered) => Waited::Confirmed,
+        Some(Next::RetryAt(_) | Next::Dead) | None => Waited::Failed,
     }
 }

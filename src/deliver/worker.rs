@@ -17,14 +17,14 @@ const TRIES_WHILE_DRAINING: u32 = 5;
 /// Works until the queue is empty or closed.
 pub(super) async fn work(track: Arc<Track>) {
     while let Some((lease, pass)) = track.take() {
-        let event = lease.event.id;
+        let (event, seq) = (lease.event.id, lease.event.seq);
         let mut pass = Some(pass);
         let settlement = caught(handle(&track, lease, &mut pass)).await.unwrap_or_else(|| {
             let destination = &track.name;
             tracing::error!(%event, %destination, "the gateway's own code failed around an attempt; the delivery waits for the next start");
             None
         });
-        track.give_back(settlement.as_ref(), pass);
+        track.give_back(seq, settlement.as_ref(), pass);
     }
 }
 
@@ -50,6 +50,7 @@ async fn handle(track: &Arc<Track>, mut lease: Lease, pass: &mut Option<Pass>) -
         }
         None => attempt::without_body(&lease, &track.clock),
     };
+    track.tell(settlement.seq, Some(&settlement));
     if let Some(metrics) = &track.metrics {
         metrics.attempt(settlement.attempt.result, settlement.attempt.duration);
     }

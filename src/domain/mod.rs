@@ -21,3 +21,4 @@ pub mod secret;
 pub mod standard_webhooks;
 pub mod status_set;
 pub mod text;
+pub mod waited;

@@ -42,5 +42,6 @@ mod store_sqlite;
 mod support;
 mod tls;
 mod trusted;
+mod wait_for;
 mod walk;
 mod wire;
