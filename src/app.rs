@@ -4,11 +4,15 @@ use crate::{
     admin::{self, Access, Admin, Gateway, dev_sink::DevSink},
     config::{self, ConfigError, Loaded, Unset},
     deliver::lanes::Lanes,
-    domain::{clock::Clock, delivery::Lease, name::Name},
+    domain::{
+        clock::{Clock, Instant},
+        delivery::{Lease, Seq},
+        name::Name,
+    },
     log::{Format, Log},
     metrics::Metrics,
     receive::{
-        Dispatch, FrontDoor,
+        Dispatch, FrontDoor, Waiting,
         server::{self, Stage},
     },
     store::{self, Store, StoreError},
@@ -258,6 +262,10 @@ impl Dispatch for ToLanes {
         for destination in deferred {
             self.0.wake(destination);
         }
+    }
+
+    fn watch(&self, destination: &Name, seq: Seq, until: Instant) -> Waiting {
+        Box::pin(self.0.watch(destination, seq, until).outcome())
     }
 }
 

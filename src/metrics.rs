@@ -6,6 +6,7 @@ use crate::domain::{
     clock::Timestamp,
     event::{Kind, Reason},
     name::Name,
+    waited::Waited,
 };
 use prometheus::{Counter, Encoder, Gauge, Histogram, IntCounter, IntCounterVec, IntGauge, Registry, TextEncoder};
 use std::{
@@ -183,6 +184,11 @@ impl Metrics {
     /// An event was accepted. Values that the provider is not known to send count as `other`, absent ones as `none`.
     pub fn event(&self, source: &str, kind: Kind, state: &str, result: &str, operation: &str) {
         self.events.with_label_values(&[source, kind.as_str(), state, result, operation]).inc();
+    }
+
+    /// An answer waited for the destination.
+    pub fn waited(&self, destination: &str, waited: Waited) {
+        self.families.waits.with_label_values(&[destination, waited.outcome()]).inc();
     }
 
     /// How many events are in quarantine, by source and reason. What is not named any more gets 0.

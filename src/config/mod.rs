@@ -12,6 +12,7 @@ mod mask;
 mod problem;
 mod providers;
 mod raw;
+mod respond;
 mod retry;
 mod rules;
 mod server;

@@ -6,16 +6,15 @@ use super::{
     interpolate::Value,
     problem::Problem,
     raw,
-    sources::answer,
+    respond::{self, respond},
     text::quote,
     tree::{Position, Scalar},
     values::Checks,
     when::When,
 };
 use crate::{
-    domain::{name::Name, plan::Respond},
-    provider::Scheme,
-    route::{Action, Rule, condition::Condition},
+    domain::name::Name,
+    route::{Action, Rule},
 };
 use std::collections::{HashMap, HashSet};
 
@@ -80,27 +79,10 @@ fn rule(raw: &raw::Rule<'_>, of: &str, known: &Known<'_>, sources: &[Source], ch
         let mut when = When { of, sources: &known.sources, problems: &mut checks.problems };
         when.condition(&entry.value, entry.key.span, "`when`")
     });
-    let respond = raw.respond.and_then(|scalar| respond(&Value::literal(scalar), of, when.as_ref(), sources, checks));
-    Rule {
-        name: Name::unchecked(raw.name.map_or("", |name| name.text)),
-        respond: respond.map(Respond::Now),
-        when,
-        action: action(raw, of, known, checks),
-        stop: switch(raw.stop, "stop", of, checks),
-    }
-}
-
-/// An answer that every source which the rule can match takes for a yes.
-fn respond(value: &Value<'_>, of: &str, when: Option<&Condition>, sources: &[Source], checks: &mut Checks<'_>) -> Option<u16> {
-    let matched: Vec<_> = sources.iter().filter(|source| when.is_none_or(|when| when.can_hold(&source.receive.name))).collect();
-    let strictest = matched.iter().min_by_key(|source| source.provider.scheme.answers().count());
-    let scheme = strictest.map_or(&Scheme::Ottu, |source| &source.provider.scheme);
-    let is_for_others = sources.iter().any(|source| source.provider.scheme.answers().count() > scheme.answers().count());
-    let hint = strictest.filter(|_| is_for_others).map(|source| {
-        let name = quote(&source.receive.name);
-        format!("the rule can answer the source {name}, to which anything else is a failure; for others alone, put `from` under `when`")
-    });
-    answer(value, of, scheme, hint, checks)
+    let action = action(raw, of, known, checks);
+    let answering = respond::Rule { of, when: when.as_ref(), action: &action, to: raw.to.as_deref() };
+    let respond = raw.respond.as_ref().and_then(|raw| respond(raw, &answering, sources, checks));
+    Rule { name: Name::unchecked(raw.name.map_or("", |name| name.text)), respond, when, action, stop: switch(raw.stop, "stop", of, checks) }
 }
 
 fn action(raw: &raw::Rule<'_>, of: &str, known: &Known<'_>, checks: &mut Checks<'_>) -> Action {

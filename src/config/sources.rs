@@ -42,7 +42,7 @@ pub fn sources(raw: &[raw::Source<'_>], checks: &mut Checks<'_>) -> (Vec<Source>
         let of = format!("source {}", quote(raw.name.text));
         let name = name(raw.name, &of, checks);
         let scheme = providers::scheme(raw, &of, checks);
-        let answer = checks.setting(raw.respond).and_then(|value| answer(&value, &of, &scheme, None, checks));
+        let answer = checks.setting(raw.respond).and_then(|value| answer(&value, &format!("`respond` of {of}"), &scheme, None, checks));
         answers.insert(name.clone(), answer.unwrap_or(ANSWER));
         sources.push(source(raw, name, scheme, &of, &mut paths, checks));
     }
@@ -67,7 +67,7 @@ pub fn answer(value: &Value<'_>, of: &str, scheme: &Scheme, hint: Option<String>
             Scheme::StandardWebhooks(_) | Scheme::Hmac(..) => ("a code from 200 to 299", None),
         };
         let quoted = is_quoted.then(|| "write it without quotes".to_owned());
-        checks.wrong(value, &format!("`respond` of {of}"), wanted, quoted.or(hint).or(why.map(str::to_owned)));
+        checks.wrong(value, of, wanted, quoted.or(hint).or(why.map(str::to_owned)));
     }
     found
 }

@@ -1,7 +1,7 @@
 //! Every metric's name with its help, labels and buckets. Every label set that the names make possible exists from the start.
 
 use super::{DestinationMetrics, Metrics, Outcome, STORE_OPERATIONS, SourceMetrics};
-use crate::domain::{attempt::AttemptResult, event::Reason, name::Name};
+use crate::domain::{attempt::AttemptResult, event::Reason, name::Name, waited::Waited};
 use prometheus::{
     CounterVec, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 };
@@ -27,6 +27,7 @@ pub(super) fn all() -> Metrics {
 pub(super) struct Families {
     pub(super) queue: IntGaugeVec,
     pub(super) quarantined: IntGaugeVec,
+    pub(super) waits: IntCounterVec,
     received: IntCounterVec,
     request: HistogramVec,
     body: HistogramVec,
@@ -73,6 +74,9 @@ impl Families {
 
     /// Those of a destination.
     pub(super) fn destination(&self, name: &Name) -> DestinationMetrics {
+        for outcome in Waited::OUTCOMES {
+            self.waits.with_label_values(&[&**name, outcome]);
+        }
         DestinationMetrics {
             delivered: self.deliveries.with_label_values(&[&**name, "delivered"]),
             dead: self.deliveries.with_label_values(&[&**name, "dead"]),
@@ -208,6 +212,11 @@ impl Builder {
                 "hookgate_signature_variants_refused_total",
                 "Variants of one signature that were not stored.",
                 &["source"],
+            ),
+            waits: self.counters(
+                "hookgate_wait_for_total",
+                "Answers that waited for the destination, by what came of it.",
+                &["destination", "outcome"],
             ),
             matches: self.counters("hookgate_rule_matches_total", "Accepted events that the rule matched.", &["rule"]),
             deliveries: self.counters("hookgate_deliveries_total", "Deliveries that came to an end.", &["destination", "outcome"]),

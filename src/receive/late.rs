@@ -107,8 +107,8 @@ impl FrontDoor {
         source.metrics.received_at(event.received_at);
         let plan = in_force.plan(&event);
         let (rules, routing) = (plan.rules.clone(), plan.routing);
-        match stored(self.store.as_ref(), self.dispatch.as_ref(), source.new_event(Arc::clone(&event), plan)).await {
-            Ok(stored) => {
+        match stored(self.store.as_ref(), self.dispatch.as_ref(), source.new_event(Arc::clone(&event), plan), None).await {
+            Ok((stored, _)) => {
                 let (outcome, _) = verdict::of_stored(&stored, event.verdict, 200);
                 verdict::count(&self.metrics, source, &event, &stored, &rules, routing);
                 tracing::info!(

@@ -4,8 +4,9 @@
 use crate::{
     domain::{
         clock::{Clock, Instant},
-        delivery::Lease,
+        delivery::{Lease, Seq},
         event::Event,
+        id::EventId,
         name::Name,
         received::Received,
         text::clipped,
@@ -35,6 +36,7 @@ mod senders;
 pub mod server;
 pub mod tls;
 mod verdict;
+mod wait;
 
 use answer::Answer;
 use in_force::{InForce, Source};
@@ -43,6 +45,11 @@ pub use network::Network;
 pub use proxies::TrustedProxies;
 use rejected::Ring;
 use request::Arrival;
+pub use wait::Waiting;
+use wait::{Asker, Came, Waiter};
+
+/// What an answer that waits for a destination leaves of the time for which the provider waits: for the way there and back.
+pub const ON_THE_WAY: Duration = Duration::from_secs(3);
 
 /// How the front door treats one source. What its provider needs is in `provider::Settings`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,6 +74,10 @@ pub struct SourceSettings {
 pub trait Dispatch: Send + Sync {
     /// Never waits.
     fn dispatch(&self, leases: Vec<Lease>, deferred: &[Name]);
+
+    /// Begins to wait for the first attempt at that event's delivery that ends from now on. The attempt goes ahead of others;
+    /// where it cannot start until then, that is the outcome at once. To be called before the lease is dispatched.
+    fn watch(&self, destination: &Name, seq: Seq, until: Instant) -> Waiting;
 }
 
 /// What stands behind the public listener.
@@ -138,13 +149,25 @@ impl FrontDoor {
         let plan = in_force.plan(&event);
         let (code, rules, routing) = (plan.answer.without_wait(), plan.rules.clone(), plan.routing);
         match self.store(&source, source.new_event(Arc::clone(&event), plan), started, reserved).await {
-            Ok(stored) => {
+            Ok((stored, waiter)) => {
                 let (outcome, code) = verdict::of_stored(&stored, event.verdict, code);
                 metrics.outcome(outcome);
                 verdict::count(&self.metrics, &source, &event, &stored, &rules, routing);
-                self.log(&event, outcome, code, &rules, started);
-                let answer = verdict::accepted(code, event.id);
-                if event.verified { answer.to_a_sender() } else { answer }
+                let told = Told::of(&event, outcome, &rules);
+                let is_verified = event.verified;
+                // What waits does not keep the event in memory.
+                drop((received, event, stored, in_force));
+                let came = match waiter {
+                    Some(waiter) => Some(waiter.end(told.id, self.store.as_ref(), &self.clock).await),
+                    None => None,
+                };
+                if let Some(Came { destination, waited, .. }) = &came {
+                    self.metrics.waited(destination, *waited);
+                }
+                let code = came.as_ref().map_or(code, |came| came.code);
+                self.log(&told, code, came.as_ref(), started);
+                let answer = verdict::accepted(code, told.id);
+                if is_verified { answer.to_a_sender() } else { answer }
             }
             Err(StoreError::Closed | StoreError::Failing(_) | StoreError::OnReserve(_) | StoreError::Unusable { .. }) => {
                 metrics.outcome(Outcome::HeldOut);
@@ -157,11 +180,18 @@ impl FrontDoor {
     /// Stores the event and hands on its leases, in a task of its own: when the peer goes away in the middle,
     /// what is committed must still be delivered. What was reserved goes with it: a store that fails for long is no way
     /// to fill the memory by coming, waiting a little, and going away.
-    async fn store(&self, source: &Source, new: NewEvent, started: Instant, reserved: Reserved) -> Result<Appended, StoreError> {
+    async fn store(
+        &self,
+        source: &Source,
+        new: NewEvent,
+        started: Instant,
+        reserved: Reserved,
+    ) -> Result<(Appended, Option<Waiter>), StoreError> {
         let (store, dispatch) = (Arc::clone(&self.store), Arc::clone(&self.dispatch));
+        let asker = Asker { started, patience: source.settings.provider_timeout.saturating_sub(ON_THE_WAY) };
         let mut task = tasks::spawn(async move {
             let _until_stored = reserved;
-            stored(store.as_ref(), dispatch.as_ref(), new).await
+            stored(store.as_ref(), dispatch.as_ref(), new, Some(asker)).await
         });
         let joined = match tokio::time::timeout(HELD_AFTER, &mut task).await {
             Ok(joined) => joined,
@@ -177,24 +207,59 @@ impl FrontDoor {
         joined.unwrap_or(Err(StoreError::Closed))
     }
 
-    fn log(&self, event: &Event, outcome: Outcome, code: u16, rules: &[Name], started: Instant) {
-        let spent = self.clock.instant().saturating_duration_since(started);
-        let ms = spent.as_micros() as f64 / 1000.0;
-        let (kind, state) = (event.kind.as_str(), clipped(event.fields.state.as_deref().unwrap_or_default(), LOGGED));
-        let (state, rules) = (&*state, rules.join(", "));
-        tracing::info!(event = %event.id, source = %event.source, kind, state, rules, outcome = outcome.as_str(), status = code, ms, "event answered");
+    fn log(&self, told: &Told, status: u16, came: Option<&Came>, started: Instant) {
+        let ms = millis(self.clock.instant().saturating_duration_since(started));
+        let Told { id, source, kind, state, rules, outcome } = told;
+        let (wait_for, wait) = (came.map(|came| &*came.destination), came.map(|came| came.waited.outcome()));
+        let (wait_ms, not_now) = (came.map(|came| millis(came.took)), came.and_then(|came| came.waited.reason()));
+        tracing::info!(event = %id, %source, kind, state, rules, outcome, status, ms, wait_for, wait, wait_ms, not_now, "event answered");
     }
 }
 
-/// Stores an event and hands on what is to be delivered now.
-async fn stored(store: &dyn Store, dispatch: &dyn Dispatch, new: NewEvent) -> Result<Appended, StoreError> {
+/// What is logged of an event.
+struct Told {
+    id: EventId,
+    source: Name,
+    kind: &'static str,
+    state: String,
+    rules: String,
+    outcome: &'static str,
+}
+
+impl Told {
+    fn of(event: &Event, outcome: Outcome, rules: &[Name]) -> Self {
+        Self {
+            id: event.id,
+            source: event.source.clone(),
+            kind: event.kind.as_str(),
+            state: clipped(event.fields.state.as_deref().unwrap_or_default(), LOGGED).into_owned(),
+            rules: rules.join(", "),
+            outcome: outcome.as_str(),
+        }
+    }
+}
+
+/// To the microsecond.
+fn millis(duration: Duration) -> f64 {
+    duration.as_micros() as f64 / 1000.0
+}
+
+/// Stores an event, begins the wait of whoever asks for its answer, and hands on what is to be delivered now.
+async fn stored(
+    store: &dyn Store,
+    dispatch: &dyn Dispatch,
+    new: NewEvent,
+    asker: Option<Asker>,
+) -> Result<(Appended, Option<Waiter>), StoreError> {
+    let planned = asker.map(|asker| (asker, new.plan.answer.clone()));
     let mut appended = store.append(new).await?;
+    let waiter = planned.and_then(|(asker, answer)| Waiter::begin(asker, &appended, &answer, dispatch));
     match &mut appended {
         Appended::Stored { leases, deferred, .. } => dispatch.dispatch(std::mem::take(leases), deferred),
         Appended::Duplicate { lease, due, .. } => dispatch.dispatch(lease.take().map(|lease| *lease).into_iter().collect(), due),
         Appended::Variant { .. } => {}
     }
-    Ok(appended)
+    Ok((appended, waiter))
 }
 
 /// Counts a request as held while it lives.

@@ -14,7 +14,8 @@ use crate::{
     store::Appended,
 };
 
-/// What a stored (or known) event counts as, and the code of its answer. A duplicate is answered as the stored event was.
+/// What a stored (or known) event counts as, and the code of its answer where nobody waits. A duplicate is answered as the
+/// stored event was.
 pub fn of_stored(stored: &Appended, verdict: Verdict, planned: u16) -> (Outcome, u16) {
     match (stored, verdict) {
         (Appended::Stored { is_variant: true, .. } | Appended::Variant { .. }, _) => (Outcome::Variant, planned),

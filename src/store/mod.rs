@@ -24,7 +24,7 @@ pub use listed::{DeliverySummary, EventDetail, EventStatus, EventSummary, Page, 
 /// What a call to the store gives: boxed, since the store is a trait object.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
-/// How many leases of one destination are out at most; beyond it deliveries wait as rows.
+/// How many leases of one destination are out at most; beyond it deliveries wait as rows, but for those that an answer waits for.
 pub const WINDOW: usize = 2048;
 
 /// How many bodies of one signature are stored within 24 h, the first included.

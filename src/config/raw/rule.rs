@@ -2,8 +2,9 @@
 
 use super::super::{
     diagnostics::Code,
-    keys::{self, Fields, Scalars, not_yet},
+    keys::{self, Fields, Scalars},
     problem::{Problem, Problems},
+    respond,
     text::quote,
     tree::{Entry, Kind, Node, Scalar, Span},
 };
@@ -20,7 +21,7 @@ pub struct Rule<'t> {
     pub stop: Option<Scalar<'t>>,
     pub drop: Option<Scalar<'t>>,
     pub tap: Option<Scalar<'t>>,
-    pub respond: Option<Scalar<'t>>,
+    pub respond: Option<respond::Raw<'t>>,
 }
 
 pub(super) fn rules<'t>(top: &Fields<'t>, problems: &mut Problems) -> Vec<Rule<'t>> {
@@ -57,14 +58,6 @@ fn rule<'t>(number: usize, node: &'t Node, problems: &mut Problems) -> Option<Ru
         stop: fields.scalar("stop", problems),
         drop: fields.scalar("drop", problems),
         tap: fields.scalar("tap", problems),
-        respond: respond(&fields, problems),
+        respond: respond::read(&fields, problems),
     })
-}
-
-fn respond<'t>(fields: &Fields<'t>, problems: &mut Problems) -> Option<Scalar<'t>> {
-    if let Some(entry) = fields.entry("respond").filter(|entry| matches!(entry.value.kind, Kind::Mapping(_))) {
-        problems.push(not_yet(entry.value.span, &format!("an answer that waits for a destination (`respond` of {})", fields.of)));
-        return None;
-    }
-    fields.scalar("respond", problems)
 }

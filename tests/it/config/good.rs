@@ -4,7 +4,13 @@ use super::{SMALLEST, good, variable};
 use hookgate::{
     config::{Code, Unset, load},
     deliver::retry::{Jitter, Retry},
-    domain::{event::Normal, path::Path as Place, plan::Respond, quantity::duration},
+    domain::{
+        event::Normal,
+        name::Name,
+        path::Path as Place,
+        plan::{Respond, Wait},
+        quantity::duration,
+    },
     provider::{
         Algorithm, Encoding, Mapping, Scheme, Unsigned,
         hmac::{Form, SignedTime},
@@ -193,6 +199,32 @@ rules:
     assert_eq!((config.rules.answers.get("billing"), config.rules.answers.get("news")), (Some(&299), Some(&200)));
     assert_eq!(config.rules.rules[0].respond, Some(Respond::Now(204)));
     assert_eq!((config.sources[0].receive.dedupe, config.sources[3].receive.allow_ips.len()), (Duration::from_secs(7_200), 1));
+}
+
+#[test]
+fn a_rule_can_wait_for_a_destination_and_what_it_does_not_say_is_as_documented() {
+    let config = good(
+        r#"
+version: 1
+sources:
+  ottu: { secret: k }
+  hasty: { secret: k, provider_timeout: 5s }
+  news: { provider: standard-webhooks, secret: whsec_aGlkZGVuLWtleQ==, provider_timeout: 30s }
+destinations: { orders: http://orders, ledger: http://ledger }
+rules:
+  - { name: all said, when: { from: ottu }, to: [ledger, orders], respond: { wait_for: orders, within: 8s, ok: 201, otherwise: 200 } }
+  - { name: least said, when: { from: ottu }, to: orders, respond: { wait_for: orders, otherwise: 201 } }
+  - { name: the longest, when: { from: ottu }, to: orders, respond: { wait_for: orders, within: 12s, otherwise: 201 } }
+  - { name: any source, to: orders, tap: true, respond: { wait_for: orders, otherwise: 201 } }
+  - { name: others, when: { from: news }, to: orders, respond: { wait_for: orders, within: 27s, ok: 204, otherwise: 299 } }
+"#,
+    );
+    let wait = |within: &str, ok, otherwise| {
+        Some(Respond::After(Wait { destination: Name::unchecked("orders"), within: duration(within).expect(within), ok, otherwise }))
+    };
+    let responds: Vec<_> = config.rules.rules.into_iter().map(|rule| rule.respond).collect();
+    let wanted = [wait("8s", 201, 200), wait("10s", 200, 201), wait("12s", 200, 201), wait("2s", 200, 201), wait("27s", 204, 299)];
+    assert_eq!(responds, wanted);
 }
 
 #[test]

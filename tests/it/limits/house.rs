@@ -5,11 +5,16 @@ use crate::support::{
     sender::{Connection, request, sample},
 };
 use hookgate::{
-    domain::{clock::Clock, delivery::Lease, name::Name, secret::Secret},
+    domain::{
+        clock::{Clock, Instant},
+        delivery::{Lease, Seq},
+        name::Name,
+        secret::Secret,
+    },
     metrics::{Labels, Metrics},
     provider::{self, Scheme, Unsigned},
     receive::{
-        Dispatch, FrontDoor, SourceSettings,
+        Dispatch, FrontDoor, SourceSettings, Waiting,
         server::{self, Limits, Settings, Stage},
     },
     route::Rules,
@@ -26,6 +31,10 @@ struct Nowhere;
 impl Dispatch for Nowhere {
     fn dispatch(&self, leases: Vec<Lease>, deferred: &[Name]) {
         assert!(leases.is_empty() && deferred.is_empty());
+    }
+
+    fn watch(&self, _: &Name, _: Seq, _: Instant) -> Waiting {
+        panic!("no rule waits for anybody")
     }
 }
 

@@ -14,7 +14,7 @@ contract! {
     a_lease_that_a_duplicate_does_not_take_is_given_to_the_next_who_asks
     progress_is_told_after_all_that_was_settled_before
     what_was_delivered_and_is_sent_again_is_delivered
-    an_event_that_is_kept_back_waits_for_nobody
+    an_event_that_is_kept_back_waits_for_nobody_until_it_is_released
 }
 
 fn wait() -> Wait {
@@ -149,7 +149,7 @@ async fn what_was_delivered_and_is_sent_again_is_delivered(engine: Engine) {
     assert_eq!(store.progress(seq, &name("orders")).await.unwrap(), Progress::Delivered);
 }
 
-async fn an_event_that_is_kept_back_waits_for_nobody(engine: Engine) {
+async fn an_event_that_is_kept_back_waits_for_nobody_until_it_is_released(engine: Engine) {
     let house = House::new(engine);
     let store = house.open();
     let mut new = waiting(event(1), &["orders"]);
@@ -158,4 +158,7 @@ async fn an_event_that_is_kept_back_waits_for_nobody(engine: Engine) {
     assert!(leases.is_empty());
     assert_eq!(answer_of(&store, event(1).id).await, Some(299));
     assert_eq!(again(&store, waiting(event(1), &["orders"])).await.1, Respond::Now(299));
+    store.release(event(1).id, waiting(event(1), &["orders"]).plan).await.unwrap();
+    assert_eq!(answer_of(&store, event(1).id).await, Some(299), "that was its answer");
+    assert_eq!(again(&store, waiting(event(1), &["orders"])).await.1, Respond::After(wait()));
 }
