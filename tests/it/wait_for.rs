@@ -15,6 +15,7 @@ mod again;
 mod at_once;
 mod crowded;
 mod lanes;
+mod latency;
 mod over;
 
 /// Far longer than anything takes that is at once, and as long as the provider's own patience allows.
