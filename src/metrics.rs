@@ -120,6 +120,7 @@ pub struct DestinationMetrics {
     paused: IntGauge,
     breaker_open: IntGauge,
     rate_limited: Counter,
+    replayed: IntCounter,
 }
 
 /// Deliveries of one destination by their state.
@@ -311,10 +312,17 @@ impl DestinationMetrics {
         self.attempt_duration.observe(duration.as_secs_f64());
     }
 
-    /// A delivery is done, so long after its event was accepted.
-    pub fn delivered(&self, lag: Duration) {
+    /// A delivery is done, so long after its event was accepted; `None`: that says nothing, since it was sent again by an operator.
+    pub fn delivered(&self, lag: Option<Duration>) {
         self.delivered.inc();
-        self.lag.observe(lag.as_secs_f64());
+        if let Some(lag) = lag {
+            self.lag.observe(lag.as_secs_f64());
+        }
+    }
+
+    /// So many deliveries are sent again by an operator.
+    pub fn replayed(&self, count: u64) {
+        self.replayed.inc_by(count);
     }
 
     /// A delivery was given up.

@@ -39,6 +39,10 @@ impl Admin {
                 only(request, Method::POST)?;
                 self.retry(id, request).await
             }
+            ["events", id, "replay"] => {
+                only(request, Method::POST)?;
+                self.replay(id, request).await
+            }
             ["events", id, "release"] => {
                 only(request, Method::POST)?;
                 self.release(id, request).await
@@ -253,7 +257,7 @@ fn retry_destination(request: &Request) -> Result<Option<Name>, Problem> {
         .transpose()
 }
 
-fn event_id(text: &str) -> Result<EventId, Problem> {
+pub(super) fn event_id(text: &str) -> Result<EventId, Problem> {
     text.parse().map_err(|_| unknown_event())
 }
 
@@ -281,7 +285,7 @@ fn truncated() -> Problem {
     Problem::new(409, "Cannot be released", detail)
 }
 
-fn unknown_event() -> Problem {
+pub(super) fn unknown_event() -> Problem {
     Problem::new(404, "Event not found", "There is no event with this id; it may have been removed after its time.")
 }
 

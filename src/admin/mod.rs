@@ -20,6 +20,7 @@ pub mod dev_sink;
 mod health;
 mod mask;
 mod pause;
+mod replay;
 pub mod server;
 mod view;
 

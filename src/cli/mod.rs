@@ -22,6 +22,7 @@ mod query;
 mod rejected;
 mod release;
 mod reload;
+mod replay;
 mod resume;
 mod retry;
 mod sample;
@@ -60,6 +61,7 @@ pub enum Command {
     Events(events::Events),
     Event(event::Event),
     Retry(retry::Retry),
+    Replay(replay::Replay),
     Release(release::Release),
     Discard(discard::Discard),
     Pause(pause::Pause),
@@ -86,6 +88,7 @@ impl Command {
             Self::Events(command) => command.run().await,
             Self::Event(command) => command.run().await,
             Self::Retry(command) => command.run().await,
+            Self::Replay(command) => command.run().await,
             Self::Release(command) => command.run().await,
             Self::Discard(command) => command.run().await,
             Self::Pause(command) => command.run().await,

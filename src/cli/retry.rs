@@ -39,7 +39,8 @@ impl Retry {
     }
 }
 
-fn lines(done: &Value, member: &str, what: &str) -> String {
+/// A line for each name in a member of an answer.
+pub(super) fn lines(done: &Value, member: &str, what: &str) -> String {
     let names = done[member].as_array().into_iter().flatten().filter_map(Value::as_str);
     names.map(|name| format!("{} {what}\n", shown(name))).collect()
 }

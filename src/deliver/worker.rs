@@ -5,6 +5,7 @@ use crate::{
     domain::{
         attempt::Next,
         delivery::{Lease, Settlement},
+        event::Flags,
     },
     store::StoreError,
 };
@@ -57,7 +58,10 @@ async fn handle(track: &Arc<Track>, mut lease: Lease, pass: &mut Option<Pass>) -
     settle(track, &settlement).await?;
     if let Some(metrics) = &track.metrics {
         match settlement.next {
-            Next::Delivered => metrics.delivered(track.clock.now().since(lease.event.received_at)),
+            Next::Delivered => {
+                let is_first = !lease.event.flags.contains(Flags::REPLAYED);
+                metrics.delivered(is_first.then(|| track.clock.now().since(lease.event.received_at)));
+            }
             Next::Dead => metrics.dead(),
             Next::RetryAt(_) => {}
         }

@@ -45,6 +45,7 @@ pub(super) struct Families {
     paused: IntGaugeVec,
     breaker_open: IntGaugeVec,
     rate_limited: CounterVec,
+    replayed: IntCounterVec,
 }
 
 impl Families {
@@ -90,6 +91,7 @@ impl Families {
             paused: self.paused.with_label_values(&[&**name]),
             breaker_open: self.breaker_open.with_label_values(&[&**name]),
             rate_limited: self.rate_limited.with_label_values(&[&**name]),
+            replayed: self.replayed.with_label_values(&[&**name]),
         }
     }
 
@@ -245,6 +247,7 @@ impl Builder {
                 "1 while the destination failed too often and gets nothing but probes.",
                 &["destination"],
             ),
+            replayed: self.counters("hookgate_replayed_total", "Deliveries that an operator had sent again.", &["destination"]),
             rate_limited: self.register(CounterVec::new(
                 Opts::new("hookgate_rate_limited_seconds_total", "Time in which deliveries waited for the rate limit and nothing else."),
                 &["destination"],

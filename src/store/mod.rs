@@ -16,10 +16,12 @@ use bytes::Bytes;
 use std::{future::Future, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
 
 mod listed;
+mod replays;
 pub mod sqlite;
 pub mod token;
 
 pub use listed::{DeliverySummary, EventDetail, EventStatus, EventSummary, Page, Query};
+pub use replays::{Aim, Replayed, Selection};
 
 /// What a call to the store gives: boxed, since the store is a trait object.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -84,6 +86,10 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Makes what is dead or waiting due now, with a fresh run of the retry policy.
     /// `None`: no such event. A lane that is told by [`Retried::due`] has to ask for leases.
     fn retry(&self, id: EventId, destination: Option<Name>) -> Answer<'_, Option<Retried>>;
+
+    /// Sends the event again: begins the chosen deliveries anew, also those that are delivered, with a fresh run of the retry
+    /// policy. `None`: no such event. A lane that is told by [`Retried::due`] has to ask for leases.
+    fn replay(&self, id: EventId, selection: Selection) -> Answer<'_, Option<Replayed>>;
 
     /// Lets a quarantined event go on with the deliveries of a plan, and flags it
     /// [`RELEASED`](crate::domain::event::Flags::RELEASED). One of which only a part is kept stays. `None`: no such event.
@@ -201,7 +207,7 @@ pub struct Leased {
     pub next_due: Option<Timestamp>,
 }
 
-/// What `retry` did.
+/// What `retry`, or `replay`, did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Retried {
     /// Destinations whose delivery is due now.

@@ -31,6 +31,7 @@ mod provider_behaviour;
 mod quarantine;
 mod reference;
 mod reload;
+mod replay;
 mod restarts;
 mod route;
 mod secrets;

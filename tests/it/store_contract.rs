@@ -46,6 +46,7 @@ mod pausing;
 mod releasing;
 mod removing;
 mod repeating;
+mod replaying;
 mod waiting;
 
 /// What opening gives.

@@ -85,7 +85,7 @@ pub(super) fn read(connection: &Connection, shared: &Shared, seq: i64, number: i
             received_at: Timestamp::from_millis(row.get(6)?),
             content_type: rows::content_type(row.get_ref(7)?)?,
             verified: row.get(8)?,
-            flags: if row.get(11)? { flags.with(Flags::REPEATED) } else { flags },
+            flags: flags.with(rows::delivery_flags(row.get(11)?)),
             first: rows::sibling(id, row.get(12)?),
         };
         Ok(Lease {

@@ -1,11 +1,11 @@
 //! The embedded engine: SQLite in a lean shape. This file is the handle; `writer` is where its commands go.
 //!
-//! `start` opens a folder; `writer` commits groups of `append` and `settle` (`held`: what does not fit), and does `lease`, `retry`, `release`, `expire`,
-//! `park` and `index` between them; `read`, `search` and `stats` run beside it. `book` and `lanes` are what the writer keeps in memory.
+//! `start` opens a folder; `writer` commits groups of `append` and `settle` (`held`: what does not fit), and does `lease`, `retry`, `replay`, `release`,
+//! `expire`, `park` and `index` between them; `read`, `search` and `stats` run beside it. `book` and `lanes` are what the writer keeps in memory.
 
 use super::{
-    Answer, Appended, Discarded, EventDetail, Expired, Leased, NewEvent, Page, Progress, Query, RESERVE, Released, Retried, Settings,
-    Stats, Store, StoreError,
+    Answer, Appended, Discarded, EventDetail, Expired, Leased, NewEvent, Page, Progress, Query, RESERVE, Released, Replayed, Retried,
+    Selection, Settings, Stats, Store, StoreError,
 };
 use crate::{
     domain::{
@@ -52,6 +52,7 @@ mod readers;
 mod rebuild;
 mod release;
 mod repeat;
+mod replay;
 mod reserve;
 mod retry;
 mod rows;
@@ -199,6 +200,10 @@ impl Store for Sqlite {
 
     fn retry(&self, id: EventId, destination: Option<Name>) -> Answer<'_, Option<Retried>> {
         Box::pin(self.ask(move |reply| Command::Retry(id, destination, reply)))
+    }
+
+    fn replay(&self, id: EventId, selection: Selection) -> Answer<'_, Option<Replayed>> {
+        Box::pin(self.ask(move |reply| Command::Replay(id, selection, reply)))
     }
 
     fn release(&self, id: EventId, plan: Plan) -> Answer<'_, Option<Released>> {

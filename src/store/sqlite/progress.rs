@@ -9,6 +9,7 @@ use super::{
 };
 use crate::domain::{
     delivery::{DeliveryStatus, Seq},
+    event::Flags,
     name::Name,
 };
 use rusqlite::{Connection, OptionalExtension, Result};
@@ -34,12 +35,13 @@ fn read(connection: &Connection, shared: &Shared, seq: Seq, destination: &Name) 
     let Some(number) = shared.names.find(destination) else {
         return Ok(Progress::Over);
     };
-    let read = |row: &rusqlite::Row<'_>| Ok((rows::status(row.get(0)?)?, row.get::<_, Option<i64>>(1)?, row.get(2)?));
+    let read = |row: &rusqlite::Row<'_>| Ok((rows::status(row.get(0)?)?, row.get::<_, Option<i64>>(1)?, rows::delivery_flags(row.get(2)?)));
     let row = connection.prepare_cached(DELIVERY)?.query_row((seq.0, number), read).optional()?;
     let is_leased = shared.lanes().leased(seq.0, number).is_some();
     Ok(match row {
         // It is sent once more to a destination that has taken it.
-        Some((_, _, true)) | Some((DeliveryStatus::Delivered, _, _)) => Progress::Delivered,
+        Some((_, _, flags)) if flags.contains(Flags::REPEATED) => Progress::Delivered,
+        Some((DeliveryStatus::Delivered, _, _)) => Progress::Delivered,
         _ if is_leased => Progress::Open,
         Some((DeliveryStatus::Retrying, Some(due_at), _)) if due_at > shared.timeline.now() => {
             Progress::RetryAt(shared.timeline.to_wall(due_at))

@@ -102,8 +102,8 @@ impl Work<'_> {
             DeliveryStatus::Retrying if rested >= REST => self.hurry(seq, destination)?,
             DeliveryStatus::Delivered if absorb == Absorb::Lately && i128::from(rested) >= new.dedupe.as_millis() as i128 => {
                 self.again(seq, destination)?;
-                let sql = "UPDATE delivery SET repeated = 1 WHERE seq = ?1 AND destination = ?2";
-                self.connection.prepare_cached(sql)?.execute((seq, destination))?;
+                let sql = "UPDATE delivery SET repeated = repeated | ?3 WHERE seq = ?1 AND destination = ?2";
+                self.connection.prepare_cached(sql)?.execute((seq, destination, rows::REPEATED))?;
             }
             DeliveryStatus::Waiting
             | DeliveryStatus::Retrying
@@ -125,10 +125,12 @@ impl Work<'_> {
         self.wait_in_row(seq, destination)
     }
 
-    fn write_plan(&self, seq: i64, plan: &Plan) -> Result<()> {
+    /// Where the answer waits, the code that was given the last time stays.
+    pub(super) fn write_plan(&self, seq: i64, plan: &Plan) -> Result<()> {
         let packed = rows::pack_plan(self.connection, &self.shared.names, plan)?;
-        let sql = "UPDATE event SET plan = ?2, routing = ?3, answer = ?4 WHERE seq = ?1";
-        let (routing, answer) = (rows::routing_code(plan.routing), rows::answer_code(&plan.answer));
+        let sql = "UPDATE event SET plan = ?2, routing = ?3, answer = ifnull(?4, answer) WHERE seq = ?1";
+        let answer = plan.answer.wait().is_none().then(|| rows::answer_code(&plan.answer));
+        let routing = rows::routing_code(plan.routing);
         self.connection.prepare_cached(sql)?.execute((seq, packed, routing, answer)).map(drop)
     }
 
@@ -154,7 +156,8 @@ impl Work<'_> {
         }
     }
 
-    fn is_leased(&self, seq: i64, destination: i64) -> bool {
+    /// Whether somebody attempts the delivery, or is about to.
+    pub(super) fn is_leased(&self, seq: i64, destination: i64) -> bool {
         let was_leased = || self.shared.lanes().leased(seq, destination).is_some() && !self.draft.freed.contains(&(seq, destination));
         self.draft.taken.contains(&(seq, destination)) || was_leased()
     }

@@ -5,7 +5,7 @@ use crate::domain::{
     attempt::{Attempt, AttemptResult},
     clock::Timestamp,
     delivery::DeliveryStatus,
-    event::Kind,
+    event::{Flags, Kind},
     id::EventId,
     name::Name,
     plan::{Plan, Respond, Routing, Target, Wait},
@@ -26,6 +26,19 @@ const USUAL_CONTENT_TYPE: &str = "application/json";
 /// A row that this program would not have written.
 pub(super) fn damaged(what: impl Into<String>) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(0, Type::Blob, what.into().into())
+}
+
+/// Bits of `delivery.repeated`: what is told of one delivery beside the flags of its event.
+/// It was delivered, and is sent again since the same bytes came again.
+pub(super) const REPEATED: i64 = 1;
+
+/// An operator has it sent again.
+pub(super) const REPLAYED: i64 = 1 << 1;
+
+/// The flags of a delivery's bits.
+pub(super) fn delivery_flags(bits: i64) -> Flags {
+    let all = [(REPEATED, Flags::REPEATED), (REPLAYED, Flags::REPLAYED)];
+    all.into_iter().filter(|(bit, _)| bits & bit != 0).fold(Flags::default(), |flags, (_, flag)| flags.with(flag))
 }
 
 /// The code of a state. The indexes of the schema rest on these numbers.

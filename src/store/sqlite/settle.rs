@@ -57,14 +57,14 @@ impl Work<'_> {
             return Ok(());
         };
         let attempt = &settlement.attempt;
-        let mut is_repeated = false;
+        let mut bits = 0;
         if kept == Kept::InRow {
-            let Some(was_repeated) = self.is_repeated(seq, destination)? else {
+            let Some(kept) = self.bits(seq, destination)? else {
                 // It was parked under its lease, and its event removed since: nobody asks what came of it.
                 self.draft.freed.insert((seq, destination));
                 return Ok(());
             };
-            is_repeated = was_repeated;
+            bits = kept;
             self.connection.prepare_cached(KEEP_EARLIER)?.execute((seq, destination, attempt.number))?;
         }
         let status = match settlement.next {
@@ -89,7 +89,7 @@ impl Work<'_> {
             attempt.status,
             response,
             attempt.error.as_deref(),
-            is_repeated,
+            bits,
         ])?;
         match due_at {
             Some(due_at) => self.draft.pending.push((destination, due_at, seq)),
@@ -125,8 +125,8 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Whether the delivery was delivered before, and sent again for a duplicate; `None`: it has no row.
-    fn is_repeated(&self, seq: i64, destination: i64) -> Result<Option<bool>> {
+    /// What `rows::delivery_flags` makes flags of; `None`: the delivery has no row.
+    fn bits(&self, seq: i64, destination: i64) -> Result<Option<i64>> {
         let sql = "SELECT repeated FROM delivery WHERE seq = ?1 AND destination = ?2";
         self.connection.prepare_cached(sql)?.query_row((seq, destination), |row| row.get(0)).optional()
     }

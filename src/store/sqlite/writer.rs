@@ -1,7 +1,7 @@
 //! The one thread that writes: takes what waits, commits it as a group, answers. Waits out a failing disk.
 
 use super::{
-    super::{Appended, Discarded, Expired, Leased, NewEvent, Progress, Released, Retried, StoreError},
+    super::{Appended, Discarded, Expired, Leased, NewEvent, Progress, Released, Replayed, Retried, Selection, StoreError},
     book::Book,
     checkpoint::Checkpoints,
     expire::Keep,
@@ -44,6 +44,8 @@ pub(super) enum Command {
     Progress(Seq, Name, Reply<Progress>),
     /// See `Store::retry`.
     Retry(EventId, Option<Name>, Reply<Option<Retried>>),
+    /// See `Store::replay`.
+    Replay(EventId, Selection, Reply<Option<Replayed>>),
     /// See `Store::release`.
     Release(EventId, Plan, Reply<Option<Released>>),
     /// See `Store::discard`.
@@ -161,6 +163,7 @@ impl Writer {
                 Command::Lease(..)
                 | Command::Progress(..)
                 | Command::Retry(..)
+                | Command::Replay(..)
                 | Command::Release(..)
                 | Command::Discard(..)
                 | Command::Pause(..)
@@ -189,6 +192,7 @@ impl Writer {
                 Command::Lease(destination, max, reply) => self.lease(&destination, max, reply)?,
                 Command::Progress(seq, destination, reply) => self.progress(seq, &destination, reply)?,
                 Command::Retry(id, only, reply) => self.decide(reply, |work| work.retry(id, only.as_ref()))?,
+                Command::Replay(id, selection, reply) => self.decide(reply, |work| work.replay(id, &selection))?,
                 Command::Release(id, plan, reply) => self.decide(reply, |work| work.release(id, &plan))?,
                 Command::Discard(id, reply) => self.decide(reply, |work| work.discard(id))?,
                 Command::Pause(name, pause, reply) => self.decide(reply, |work| work.pause(&name, pause))?,

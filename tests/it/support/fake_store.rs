@@ -12,8 +12,8 @@ use hookgate::{
         plan::Plan,
     },
     store::{
-        Answer, Appended, Discarded, EventDetail, Expired, Leased, NewEvent, Page, Progress, Query, Released, Retried, Stats, Store,
-        StoreError, WINDOW,
+        Answer, Appended, Discarded, EventDetail, Expired, Leased, NewEvent, Page, Progress, Query, Released, Replayed, Retried, Selection,
+        Stats, Store, StoreError, WINDOW,
     },
 };
 use std::{
@@ -249,6 +249,10 @@ impl Store for FakeStore {
 
     fn retry(&self, _: EventId, _: Option<Name>) -> Answer<'_, Option<Retried>> {
         not_for_lanes("retry")
+    }
+
+    fn replay(&self, _: EventId, _: Selection) -> Answer<'_, Option<Replayed>> {
+        not_for_lanes("replay")
     }
 
     fn release(&self, _: EventId, _: Plan) -> Answer<'_, Option<Released>> {

@@ -1,0 +1,102 @@
+//! Events that an operator wants sent again, also what was delivered.
+
+use super::{
+    super::{Replayed, Retried, Selection},
+    rows,
+    work::Work,
+};
+use crate::domain::{
+    event::Flags,
+    id::EventId,
+    name::Name,
+    plan::{Plan, Routing, Target},
+};
+use rusqlite::{OptionalExtension, Result, Row};
+
+const READ: &str = "SELECT reason IS NOT NULL, flags, plan, routing, answer FROM event WHERE seq = ?1";
+
+const FLAG: &str = "UPDATE delivery SET repeated = repeated | ?3 WHERE seq = ?1 AND destination = ?2";
+
+impl Work<'_> {
+    /// Begins the chosen deliveries anew. `None`: there is no such event.
+    pub(super) fn replay(&mut self, id: EventId, selection: &Selection) -> Result<Option<Replayed>> {
+        match self.find(id)? {
+            Some(seq) => self.replay_event(seq, selection),
+            None => Ok(None),
+        }
+    }
+
+    fn replay_event(&mut self, seq: i64, selection: &Selection) -> Result<Option<Replayed>> {
+        let read = |row: &Row<'_>| {
+            let rows::Unpacked { targets, rules, wait } = rows::unpack_plan(&self.shared.names, row.get_ref(2)?.as_blob()?)?;
+            let plan = Plan { targets, rules, routing: rows::routing(row.get(3)?)?, answer: rows::answer(row.get(4)?, wait) };
+            Ok((row.get::<_, bool>(0)?, Flags::from_bits(row.get(1)?), plan))
+        };
+        let Some((is_quarantined, flags, before)) = self.connection.prepare_cached(READ)?.query_row([seq], read).optional()? else {
+            return Ok(None);
+        };
+        if is_quarantined {
+            return Ok(Some(Replayed::Quarantined));
+        }
+        if flags.contains(Flags::DISCARDED) {
+            return Ok(Some(Replayed::Discarded));
+        }
+        let mut replayed = Retried::default();
+        let mut plan = before.clone();
+        for target in chosen(selection, &before) {
+            let destination = self.shared.names.id(self.connection, &target.destination)?;
+            if self.is_leased(seq, destination) {
+                replayed.in_flight.push(target.destination);
+            } else if !self.book.serves(&target.destination) {
+                replayed.removed.push(target.destination);
+            } else {
+                self.again(seq, destination)?;
+                self.connection.prepare_cached(FLAG)?.execute((seq, destination, rows::REPLAYED))?;
+                replayed.due.push(target.destination.clone());
+                put(&mut plan, target);
+            }
+        }
+        if !replayed.due.is_empty() {
+            say_what_decided(&mut plan, selection, &before);
+            if plan != before {
+                self.write_plan(seq, &plan)?;
+            }
+        }
+        Ok(Some(Replayed::Begun(replayed)))
+    }
+}
+
+/// The deliveries to begin anew, with the rules that each is sent by.
+fn chosen(selection: &Selection, before: &Plan) -> Vec<Target> {
+    let known = |name: &Name| before.targets.iter().find(|target| target.destination == *name).cloned();
+    match selection {
+        Selection::Planned => before.targets.clone(),
+        Selection::To(names) => {
+            let target = |name: &Name| known(name).unwrap_or_else(|| Target { destination: name.clone(), rules: Vec::new() });
+            names.iter().map(target).collect()
+        }
+        Selection::Rerouted(plan) => plan.targets.clone(),
+    }
+}
+
+/// Puts a target in the place of the one that goes to the same destination, or behind the others.
+fn put(plan: &mut Plan, target: Target) {
+    match plan.targets.iter_mut().find(|known| known.destination == target.destination) {
+        Some(known) => *known = target,
+        None => plan.targets.push(target),
+    }
+}
+
+/// What sends the event now has matched it as well; and one that went nowhere goes somewhere, where an operator or a rule says so.
+fn say_what_decided(plan: &mut Plan, selection: &Selection, before: &Plan) {
+    let went_nowhere = before.routing != Routing::Routed;
+    match selection {
+        Selection::To(_) if went_nowhere && plan.targets.len() > before.targets.len() => plan.routing = Routing::Routed,
+        Selection::Rerouted(new) if went_nowhere => (plan.routing, plan.rules) = (new.routing, new.rules.clone()),
+        Selection::Rerouted(new) => {
+            let added: Vec<_> = new.rules.iter().filter(|rule| !plan.rules.contains(rule)).cloned().collect();
+            plan.rules.extend(added);
+        }
+        Selection::Planned | Selection::To(_) => {}
+    }
+}
