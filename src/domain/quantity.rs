@@ -1,6 +1,6 @@
 //! Durations, sizes and rates as the rules file and the API write them: a number and a unit.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 /// Why a text is no duration or size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -78,6 +78,18 @@ impl Rate {
     }
 }
 
+/// As it was written.
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let unit = match self.per.as_secs() {
+            3_600 => "h",
+            60 => "m",
+            _ => "s",
+        };
+        write!(f, "{}/{unit}", self.count)
+    }
+}
+
 /// A duration in the largest unit that holds it whole: `90s`, `2h`, `1500ms`.
 pub fn show_duration(duration: Duration) -> String {
     let millis = duration.as_millis();
@@ -106,6 +118,7 @@ mod tests {
     fn rates() {
         for (text, micros) in [("50/s", 20_000), ("1/s", 1_000_000), ("30/m", 2_000_000), ("1/h", 3_600_000_000), ("100000/s", 10)] {
             assert_eq!(Rate::parse(text).map(Rate::interval), Ok(Duration::from_micros(micros)), "{text}");
+            assert_eq!(Rate::parse(text).unwrap().to_string(), text);
         }
         for (text, error) in [
             ("50", QuantityError::NoUnit),

@@ -119,8 +119,18 @@ impl EventSummary {
     }
 }
 
+/// The order of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Direction {
+    /// As operators look at events.
+    #[default]
+    NewestFirst,
+    /// As they were accepted.
+    OldestFirst,
+}
+
 /// Which events to list. All that is set has to hold.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[expect(missing_docs, reason = "named after the query of the API")]
 pub struct Query {
     pub from: Option<String>,
@@ -139,15 +149,20 @@ pub struct Query {
     pub until: Option<Timestamp>,
     /// At most so many; the engine may give fewer and a cursor.
     pub limit: usize,
-    /// Only events before this one.
+    /// Only events behind this one, in the order of the list.
     pub cursor: Option<Seq>,
+    pub direction: Direction,
+    /// Only events that were accepted up to this one.
+    pub last: Option<Seq>,
 }
 
 /// A page of a list.
 #[derive(Debug, Clone, Default)]
 pub struct Page {
-    /// Newest first.
+    /// In the order that was asked for.
     pub events: Vec<EventSummary>,
+    /// How many rows could not be read, and are left out.
+    pub damaged: u64,
     /// Where the next page starts; `None`: this was the last one.
     pub next: Option<Seq>,
 }

@@ -15,12 +15,14 @@ use crate::{
 use bytes::Bytes;
 use std::{future::Future, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
 
+mod bulk;
 mod listed;
 mod replays;
 pub mod sqlite;
 pub mod token;
 
-pub use listed::{DeliverySummary, EventDetail, EventStatus, EventSummary, Page, Query};
+pub use bulk::{BULK_AHEAD, BULKS, Bulk, BulkId, BulkOrder, BulkState, BulkStep, Stepped, Tally, Which};
+pub use listed::{DeliverySummary, Direction, EventDetail, EventStatus, EventSummary, Page, Query};
 pub use replays::{Aim, Replayed, Selection};
 
 /// What a call to the store gives: boxed, since the store is a trait object.
@@ -80,7 +82,7 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// One event with its deliveries and attempts.
     fn event(&self, id: EventId) -> Answer<'_, Option<EventDetail>>;
 
-    /// Events, newest first.
+    /// Events, a page of them. What cannot be read is left out and counted.
     fn search(&self, query: Query) -> Answer<'_, Page>;
 
     /// Makes what is dead or waiting due now, with a fresh run of the retry policy.
@@ -90,6 +92,19 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Sends the event again: begins the chosen deliveries anew, also those that are delivered, with a fresh run of the retry
     /// policy. `None`: no such event. A lane that is told by [`Retried::due`] has to ask for leases.
     fn replay(&self, id: EventId, selection: Selection) -> Answer<'_, Option<Replayed>>;
+
+    /// Writes down that all events which a filter finds now are to be sent again. `None`: [so many](BULKS) bulk replays go on.
+    fn begin_bulk(&self, order: BulkOrder) -> Answer<'_, Option<Bulk>>;
+
+    /// Bulk replays, also those that ended within the time for which finished events are kept.
+    fn bulks(&self, which: Which) -> Answer<'_, Vec<Bulk>>;
+
+    /// Makes a step of a bulk replay, and moves its cursor with it: after a restart it goes on from there.
+    /// `None`: it has ended, or is elsewhere, and nothing is done.
+    fn advance(&self, step: BulkStep) -> Answer<'_, Option<Stepped>>;
+
+    /// Ends a bulk replay, and gives it as it is then. What it began goes on. `None`: there is none with that number.
+    fn cancel(&self, id: BulkId) -> Answer<'_, Option<Bulk>>;
 
     /// Lets a quarantined event go on with the deliveries of a plan, and flags it
     /// [`RELEASED`](crate::domain::event::Flags::RELEASED). One of which only a part is kept stays. `None`: no such event.
@@ -306,6 +321,16 @@ pub enum StoreError {
     /// The gateway is stopping.
     #[error("the store is closed")]
     Closed,
+}
+
+impl StoreError {
+    /// Whether it is a damaged row of what was asked for: asked again the answer is the same, and nothing else fails.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Failing(error) => error.sqlite_error_code().is_none(),
+            Self::Unusable { .. } | Self::OnReserve(_) | Self::Closed => false,
+        }
+    }
 }
 
 /// What makes a data folder unusable.

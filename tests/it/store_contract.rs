@@ -38,6 +38,7 @@ macro_rules! contract {
 
 mod accepting;
 mod budget;
+mod bulk;
 mod delivering;
 mod finding;
 mod model;

@@ -338,6 +338,7 @@ async fn a_store_of_an_earlier_version_is_brought_up_to_date_with_what_it_holds(
         "ALTER TABLE event DROP COLUMN weight; ALTER TABLE state DROP COLUMN quarantine_bytes;",
         "DROP TABLE paused;",
         "DROP INDEX waiting; CREATE INDEX waiting ON delivery (seq) WHERE status IN (0, 1, 4);",
+        "DROP TABLE replay;",
     ];
     for version in 1..=steps.len() {
         is_brought_up_to_date(&format!("{} PRAGMA user_version = {version}", steps[version - 1..].concat())).await;

@@ -67,6 +67,7 @@ impl Work<'_> {
         // What is not indexed yet is younger than removal ever gets, but for `keep: 0s`.
         let below = |age: i64| time.saturating_sub(age).saturating_mul(1 << 20).min(self.book.state.indexed_seq + 1);
         let limits = Limits { finished: below(keep.finished), unresolved: below(keep.unresolved) };
+        self.forget_bulks(time.saturating_sub(keep.finished))?;
         let mut room = STEP;
         let mut removed = 0;
         for seq in self.seqs("SELECT seq FROM overdue ORDER BY seq LIMIT ?1", room)? {

@@ -4,8 +4,8 @@
 //! `expire`, `park` and `index` between them; `read`, `search` and `stats` run beside it. `book` and `lanes` are what the writer keeps in memory.
 
 use super::{
-    Answer, Appended, Discarded, EventDetail, Expired, Leased, NewEvent, Page, Progress, Query, RESERVE, Released, Replayed, Retried,
-    Selection, Settings, Stats, Store, StoreError,
+    Answer, Appended, Bulk, BulkId, BulkOrder, BulkStep, Discarded, EventDetail, Expired, Leased, NewEvent, Page, Progress, Query, RESERVE,
+    Released, Replayed, Retried, Selection, Settings, Stats, Stepped, Store, StoreError, Which,
 };
 use crate::{
     domain::{
@@ -18,6 +18,7 @@ use crate::{
     metrics::Metrics,
     tasks,
 };
+use bulk::BulkCommand;
 use bytes::Bytes;
 use checkpoint::Checkpoints;
 use pause::Pause;
@@ -34,6 +35,8 @@ use writer::{Command, Writer};
 
 mod append;
 mod book;
+mod bulk;
+mod bulk_order;
 mod checkpoint;
 mod expire;
 mod filter;
@@ -204,6 +207,22 @@ impl Store for Sqlite {
 
     fn replay(&self, id: EventId, selection: Selection) -> Answer<'_, Option<Replayed>> {
         Box::pin(self.ask(move |reply| Command::Replay(id, selection, reply)))
+    }
+
+    fn begin_bulk(&self, order: BulkOrder) -> Answer<'_, Option<Bulk>> {
+        Box::pin(self.ask(move |reply| Command::Bulk(BulkCommand::Begin(Box::new(order), reply))))
+    }
+
+    fn bulks(&self, which: Which) -> Answer<'_, Vec<Bulk>> {
+        Box::pin(self.read(move |connection, shared| bulk::bulks(connection, shared, which)))
+    }
+
+    fn advance(&self, step: BulkStep) -> Answer<'_, Option<Stepped>> {
+        Box::pin(self.ask(move |reply| Command::Bulk(BulkCommand::Advance(step, reply))))
+    }
+
+    fn cancel(&self, id: BulkId) -> Answer<'_, Option<Bulk>> {
+        Box::pin(self.ask(move |reply| Command::Bulk(BulkCommand::Cancel(id, reply))))
     }
 
     fn release(&self, id: EventId, plan: Plan) -> Answer<'_, Option<Released>> {

@@ -17,16 +17,39 @@ const READ: &str = "SELECT reason IS NOT NULL, flags, plan, routing, answer FROM
 
 const FLAG: &str = "UPDATE delivery SET repeated = repeated | ?3 WHERE seq = ?1 AND destination = ?2";
 
+/// What a replay would do with an event.
+pub(super) enum Looked {
+    /// Nothing: it is in quarantine.
+    Quarantined,
+    /// Nothing: it was discarded from there.
+    Discarded,
+    /// This.
+    Open(Open),
+}
+
+/// An event that may be sent again.
+pub(super) struct Open {
+    before: Plan,
+    /// The deliveries that can begin anew, with the rules that each is sent by.
+    pub(super) due: Vec<Target>,
+    in_flight: Vec<Name>,
+    removed: Vec<Name>,
+}
+
 impl Work<'_> {
     /// Begins the chosen deliveries anew. `None`: there is no such event.
     pub(super) fn replay(&mut self, id: EventId, selection: &Selection) -> Result<Option<Replayed>> {
-        match self.find(id)? {
-            Some(seq) => self.replay_event(seq, selection),
-            None => Ok(None),
-        }
+        let Some(seq) = self.find(id)? else { return Ok(None) };
+        Ok(match self.look_at(seq, selection)? {
+            None => None,
+            Some(Looked::Quarantined) => Some(Replayed::Quarantined),
+            Some(Looked::Discarded) => Some(Replayed::Discarded),
+            Some(Looked::Open(open)) => Some(Replayed::Begun(self.begin_anew(seq, selection, open)?)),
+        })
     }
 
-    fn replay_event(&mut self, seq: i64, selection: &Selection) -> Result<Option<Replayed>> {
+    /// Changes nothing yet.
+    pub(super) fn look_at(&self, seq: i64, selection: &Selection) -> Result<Option<Looked>> {
         let read = |row: &Row<'_>| {
             let rows::Unpacked { targets, rules, wait } = rows::unpack_plan(&self.shared.names, row.get_ref(2)?.as_blob()?)?;
             let plan = Plan { targets, rules, routing: rows::routing(row.get(3)?)?, answer: rows::answer(row.get(4)?, wait) };
@@ -36,33 +59,44 @@ impl Work<'_> {
             return Ok(None);
         };
         if is_quarantined {
-            return Ok(Some(Replayed::Quarantined));
+            return Ok(Some(Looked::Quarantined));
         }
         if flags.contains(Flags::DISCARDED) {
-            return Ok(Some(Replayed::Discarded));
+            return Ok(Some(Looked::Discarded));
         }
-        let mut replayed = Retried::default();
-        let mut plan = before.clone();
+        let (mut due, mut in_flight, mut removed) = (Vec::new(), Vec::new(), Vec::new());
         for target in chosen(selection, &before) {
-            let destination = self.shared.names.id(self.connection, &target.destination)?;
-            if self.is_leased(seq, destination) {
-                replayed.in_flight.push(target.destination);
-            } else if !self.book.serves(&target.destination) {
-                replayed.removed.push(target.destination);
+            let destination = self.shared.names.find(&target.destination);
+            if destination.is_some_and(|destination| self.is_leased(seq, destination)) {
+                in_flight.push(target.destination);
+            } else if self.book.serves(&target.destination) {
+                due.push(target);
             } else {
-                self.again(seq, destination)?;
-                self.connection.prepare_cached(FLAG)?.execute((seq, destination, rows::REPLAYED))?;
-                replayed.due.push(target.destination.clone());
-                put(&mut plan, target);
+                removed.push(target.destination);
             }
         }
-        if !replayed.due.is_empty() {
+        Ok(Some(Looked::Open(Open { before, due, in_flight, removed })))
+    }
+
+    /// Begins anew what was looked at in this transaction.
+    pub(super) fn begin_anew(&mut self, seq: i64, selection: &Selection, open: Open) -> Result<Retried> {
+        let Open { before, due: targets, in_flight, removed } = open;
+        let mut plan = before.clone();
+        let mut due = Vec::new();
+        for target in targets {
+            let destination = self.shared.names.id(self.connection, &target.destination)?;
+            self.again(seq, destination)?;
+            self.connection.prepare_cached(FLAG)?.execute((seq, destination, rows::REPLAYED))?;
+            due.push(target.destination.clone());
+            put(&mut plan, target);
+        }
+        if !due.is_empty() {
             say_what_decided(&mut plan, selection, &before);
             if plan != before {
                 self.write_plan(seq, &plan)?;
             }
         }
-        Ok(Some(Replayed::Begun(replayed)))
+        Ok(Retried { due, in_flight, removed })
     }
 }
 

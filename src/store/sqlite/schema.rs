@@ -18,7 +18,7 @@ pub(super) enum MigrateError {
 pub(super) const APPLICATION_ID: i64 = 0x686b_6774;
 
 /// Each brings the schema from the version that is its place to the next.
-const MIGRATIONS: [&str; 5] = [VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5];
+const MIGRATIONS: [&str; 6] = [VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6];
 
 /// The version that this program writes.
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
@@ -111,6 +111,25 @@ const VERSION_4: &str = "CREATE TABLE paused (destination INTEGER PRIMARY KEY);"
 const VERSION_5: &str = "
 DROP INDEX waiting;
 CREATE INDEX waiting ON delivery (seq) WHERE status <= 1 OR status = 4;
+";
+
+/// Bulk replays: what is wanted, how far each has come, and what came of it. `created` and `ended` are of the store's own timeline;
+/// a number is never given twice.
+const VERSION_6: &str = "
+CREATE TABLE replay (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    state INTEGER NOT NULL,
+    wanted TEXT NOT NULL,
+    created INTEGER NOT NULL,
+    ended INTEGER,
+    last INTEGER NOT NULL,
+    cursor INTEGER NOT NULL DEFAULT 0,
+    total INTEGER,
+    events INTEGER NOT NULL DEFAULT 0,
+    due INTEGER NOT NULL DEFAULT 0, in_flight INTEGER NOT NULL DEFAULT 0, removed INTEGER NOT NULL DEFAULT 0,
+    quarantined INTEGER NOT NULL DEFAULT 0, discarded INTEGER NOT NULL DEFAULT 0, nowhere INTEGER NOT NULL DEFAULT 0,
+    gone INTEGER NOT NULL DEFAULT 0, damaged INTEGER NOT NULL DEFAULT 0
+);
 ";
 
 /// The one connection that writes. Freed pages are used again, so the file needs no vacuum:

@@ -1,7 +1,7 @@
-//! Lists of events by what operators ask for: an index where one serves, else the events themselves, a bounded number per call.
+//! Lists of events by what is asked for: an index where one serves, else the events themselves, a bounded number per call.
 
 use super::{
-    super::{EventStatus, EventSummary, Page, Query},
+    super::{Direction, EventStatus, EventSummary, Page, Query},
     book::State,
     read::{self, COLUMNS, Read},
     rows,
@@ -19,7 +19,7 @@ const SCAN: usize = 20_000;
 /// Events in one page at most.
 const PAGE: usize = 1_000;
 
-/// A part of the keys, and how it is looked through: all of it, newest first.
+/// A part of the keys, and how it is looked through: all of it, in the order of the list.
 struct Part {
     sql: String,
     value: i64,
@@ -27,7 +27,7 @@ struct Part {
     high: i64,
 }
 
-/// Looks through the parts, the newest first.
+/// Looks through the parts, in the order of the list.
 pub(super) fn search(connection: &Connection, shared: &Shared, query: &Query) -> Result<Page> {
     let state = State::load(connection)?;
     let limit = query.limit.clamp(1, PAGE);
@@ -48,16 +48,27 @@ pub(super) fn search(connection: &Connection, shared: &Shared, query: &Query) ->
             }
             last = Some(seq);
             looked += 1;
-            if has_fields(row, shared, query)? {
-                let Read { mut summary, targets, .. } = read::event(row, shared)?;
-                summary.deliveries = read::deliveries(connection, shared, seq, targets)?;
-                if is_wanted(&summary, query) {
-                    page.events.push(summary);
+            match wanted(row, connection, shared, query) {
+                Ok(summary) => page.events.extend(summary),
+                Err(error) if error.sqlite_error_code().is_some() => return Err(error),
+                Err(error) => {
+                    shared.pass_over(seq.0, "read", &error);
+                    page.damaged += 1;
                 }
             }
         }
     }
     Ok(page)
+}
+
+/// The event of a row, if it is wanted.
+fn wanted(row: &Row<'_>, connection: &Connection, shared: &Shared, query: &Query) -> Result<Option<EventSummary>> {
+    if !has_fields(row, shared, query)? {
+        return Ok(None);
+    }
+    let Read { mut summary, targets, .. } = read::event(row, shared)?;
+    summary.deliveries = read::deliveries(connection, shared, summary.seq, targets)?;
+    Ok(is_wanted(&summary, query).then_some(summary))
 }
 
 /// The parts in which everything wanted is.
@@ -66,15 +77,19 @@ fn parts(query: &Query, state: &State) -> Vec<Part> {
     let key = |millis: i64, skew: i64| millis.saturating_add(skew).saturating_mul(1 << 20);
     let low = query.since.map_or(i64::MIN, |since| key(since.millis(), state.skew.0));
     let until = query.until.map_or(i64::MAX, |until| key(until.millis().saturating_add(1), state.skew.1));
-    let high = query.cursor.map_or(until, |cursor| until.min(cursor.0));
+    let until = query.last.map_or(until, |last| until.min(last.0.saturating_add(1)));
+    let (low, high, order) = match (query.direction, query.cursor) {
+        (Direction::NewestFirst, cursor) => (low, cursor.map_or(until, |cursor| until.min(cursor.0)), "DESC"),
+        (Direction::OldestFirst, cursor) => (cursor.map_or(low, |cursor| low.max(cursor.0.saturating_add(1))), until, "ASC"),
+    };
     let part = |from: &str, wanted: &str, value: i64, low: i64, high: i64| {
-        let sql = format!("SELECT {COLUMNS} FROM {from} WHERE {wanted} AND e.seq >= ?2 AND e.seq < ?3 ORDER BY e.seq DESC");
+        let sql = format!("SELECT {COLUMNS} FROM {from} WHERE {wanted} AND e.seq >= ?2 AND e.seq < ?3 ORDER BY e.seq {order}");
         Part { sql, value, low, high }
     };
     let through = |index: &str, wanted: &str, value: i64, high: i64| {
         let sql = format!(
             "SELECT {COLUMNS} FROM {index} CROSS JOIN event e ON e.seq = i.seq
-             WHERE {wanted} AND i.seq >= ?2 AND i.seq < ?3 ORDER BY i.seq DESC"
+             WHERE {wanted} AND i.seq >= ?2 AND i.seq < ?3 ORDER BY i.seq {order}"
         );
         Part { sql, value, low, high }
     };
@@ -83,9 +98,12 @@ fn parts(query: &Query, state: &State) -> Vec<Part> {
         .find_map(|(field, value)| Some(rows::field_hash(field, value.as_deref()?)));
     if let Some(hash) = by_field {
         let indexed = state.indexed_seq.saturating_add(1);
-        return vec![part("event e", "1", 0, low.max(indexed), high), through("field_index i", "i.value = ?1", hash, high.min(indexed))];
+        return in_order(
+            query.direction,
+            vec![part("event e", "1", 0, low.max(indexed), high), through("field_index i", "i.value = ?1", hash, high.min(indexed))],
+        );
     }
-    match query.status {
+    let newest_first = match query.status {
         Some(EventStatus::Quarantined) => vec![part("event e INDEXED BY quarantined", "e.reason IS NOT NULL", 0, low, high)],
         Some(EventStatus::Dead) => vec![through("delivery i INDEXED BY dead", "i.status = 3", 0, high)],
         Some(EventStatus::Waiting) => vec![
@@ -93,7 +111,16 @@ fn parts(query: &Query, state: &State) -> Vec<Part> {
             through("delivery i INDEXED BY waiting", "(i.status <= 1 OR i.status = 4)", 0, high.min(state.low_seq)),
         ],
         Some(EventStatus::Unmatched | EventStatus::Dropped | EventStatus::Delivered) | None => vec![part("event e", "1", 0, low, high)],
+    };
+    in_order(query.direction, newest_first)
+}
+
+fn in_order(direction: Direction, mut newest_first: Vec<Part>) -> Vec<Part> {
+    match direction {
+        Direction::NewestFirst => {}
+        Direction::OldestFirst => newest_first.reverse(),
     }
+    newest_first
 }
 
 /// What can be told from the event's row, before its plan is read.

@@ -3,6 +3,7 @@
 use super::{
     super::{Appended, Discarded, Expired, Leased, NewEvent, Progress, Released, Replayed, Retried, Selection, StoreError},
     book::Book,
+    bulk::BulkCommand,
     checkpoint::Checkpoints,
     expire::Keep,
     filter::Filter,
@@ -46,6 +47,8 @@ pub(super) enum Command {
     Retry(EventId, Option<Name>, Reply<Option<Retried>>),
     /// See `Store::replay`.
     Replay(EventId, Selection, Reply<Option<Replayed>>),
+    /// A bulk replay begins, goes on or ends.
+    Bulk(BulkCommand),
     /// See `Store::release`.
     Release(EventId, Plan, Reply<Option<Released>>),
     /// See `Store::discard`.
@@ -164,6 +167,7 @@ impl Writer {
                 | Command::Progress(..)
                 | Command::Retry(..)
                 | Command::Replay(..)
+                | Command::Bulk(_)
                 | Command::Release(..)
                 | Command::Discard(..)
                 | Command::Pause(..)
@@ -193,6 +197,7 @@ impl Writer {
                 Command::Progress(seq, destination, reply) => self.progress(seq, &destination, reply)?,
                 Command::Retry(id, only, reply) => self.decide(reply, |work| work.retry(id, only.as_ref()))?,
                 Command::Replay(id, selection, reply) => self.decide(reply, |work| work.replay(id, &selection))?,
+                Command::Bulk(command) => self.bulk(command)?,
                 Command::Release(id, plan, reply) => self.decide(reply, |work| work.release(id, &plan))?,
                 Command::Discard(id, reply) => self.decide(reply, |work| work.discard(id))?,
                 Command::Pause(name, pause, reply) => self.decide(reply, |work| work.pause(&name, pause))?,
@@ -284,7 +289,7 @@ impl Writer {
     }
 
     /// What an operator decides is on the disk before it is confirmed.
-    fn decide<T>(&mut self, reply: Reply<T>, work: impl FnMut(&mut Work<'_>) -> Result<T>) -> Result<(), Undone> {
+    pub(super) fn decide<T>(&mut self, reply: Reply<T>, work: impl FnMut(&mut Work<'_>) -> Result<T>) -> Result<(), Undone> {
         match self.transact(Durability::Full, "settle", work) {
             Ok(decided) => {
                 // Whoever went away needs no answer, here as below.

@@ -3,7 +3,7 @@
 use super::*;
 use hookgate::{
     domain::event::Reason,
-    store::{DestinationStats, EventStatus},
+    store::{DestinationStats, Direction, EventStatus},
 };
 
 contract! {
@@ -11,6 +11,7 @@ contract! {
     a_delivery_is_filtered_by_its_own_state
     the_strongest_state_is_that_of_the_event
     pages_have_every_event_once_while_more_come
+    a_list_can_end_at_an_event_whatever_came_after_it
     figures_count_what_is_not_done
 }
 
@@ -57,13 +58,16 @@ async fn many(store: &Arc<dyn Store>) -> Vec<(NewEvent, EventStatus)> {
     kept
 }
 
-/// Searches, and compares with what a look at every event finds.
+/// Searches in both directions, and compares with what a look at every event finds.
 async fn compare(store: &Arc<dyn Store>, kept: &[(NewEvent, EventStatus)], query: Query, wanted: impl Fn(&NewEvent, EventStatus) -> bool) {
     let expected: Vec<_> = kept.iter().rev().filter(|(new, status)| wanted(new, *status)).map(|(new, _)| new.event.id).collect();
     assert!(!expected.is_empty(), "{query:?} tells nothing");
     for limit in [1, 7, 100] {
         let found = ids(store, Query { limit, ..query.clone() }).await;
         assert_eq!(found, expected, "{query:?} by {limit}");
+        let mut found = ids(store, Query { limit, direction: Direction::OldestFirst, ..query.clone() }).await;
+        found.reverse();
+        assert_eq!(found, expected, "{query:?} by {limit}, the oldest first");
     }
 }
 
@@ -174,6 +178,25 @@ async fn pages_have_every_event_once_while_more_come(engine: Engine) {
         }
     }
     assert_eq!(found, (0..100).rev().map(|number| event(number).id).collect::<Vec<_>>());
+}
+
+async fn a_list_can_end_at_an_event_whatever_came_after_it(engine: Engine) {
+    let house = House::new(engine);
+    let store = house.open();
+    let mut keys = Vec::new();
+    for number in 0..9 {
+        keys.push(stored(&store, to(event(number), &["orders"])).await.0);
+    }
+    for direction in [Direction::NewestFirst, Direction::OldestFirst] {
+        for status in [None, Some(EventStatus::Waiting)] {
+            let query = Query { last: Some(keys[5]), cursor: None, direction, status, limit: 2, ..all() };
+            let mut found = ids(&store, query).await;
+            found.sort_by_key(|id| (0..9).position(|number| event(number).id == *id));
+            assert_eq!(found, (0..6).map(|number| event(number).id).collect::<Vec<_>>(), "{direction:?} {status:?}");
+        }
+    }
+    let behind = Query { cursor: Some(keys[6]), direction: Direction::OldestFirst, ..all() };
+    assert_eq!(ids(&store, behind).await, [event(7).id, event(8).id]);
 }
 
 async fn figures_count_what_is_not_done(engine: Engine) {

@@ -1,10 +1,10 @@
 //! Rows that this program would not have written: they fail whoever needs them, and nobody else.
 
 use super::{database, from_outside};
-use crate::store_contract::{House, SQLITE, event, name, settlement, signed, stored, to, until, until_states};
+use crate::store_contract::{House, SQLITE, all, event, name, settlement, signed, stored, to, until, until_states};
 use hookgate::{
-    domain::{attempt::Next, clock::Clock, delivery::DeliveryStatus, plan::Respond},
-    store::{Appended, StoreError},
+    domain::{attempt::Next, clock::Clock, delivery::DeliveryStatus, plan::Respond, quantity::Rate},
+    store::{Aim, Appended, BulkOrder, BulkStep, Direction, Query, Selection, StoreError},
 };
 use std::time::Duration;
 
@@ -48,6 +48,29 @@ async fn a_damaged_row_stops_neither_its_lane_nor_removal() {
     })
     .await;
     assert!(store.event(event(1).id).await.is_err(), "it is left as it is");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_row_stops_neither_a_list_nor_a_bulk_replay_and_is_counted() {
+    let house = House::new(SQLITE);
+    let store = house.open();
+    for number in 1..=3 {
+        stored(&store, to(event(number), &["orders"])).await;
+    }
+    let order = BulkOrder { filter: Query::default(), aim: Aim::Planned, rate: Rate::parse("1/s").unwrap() };
+    let bulk = store.begin_bulk(order).await.unwrap().unwrap();
+    let all_of_them = store.search(Query { direction: Direction::OldestFirst, ..all() }).await.unwrap().events;
+    from_outside(&house, "UPDATE event SET plan = x'05' WHERE seq = (SELECT min(seq) FROM event)");
+    for direction in [Direction::NewestFirst, Direction::OldestFirst] {
+        let page = store.search(Query { direction, ..all() }).await.unwrap();
+        assert_eq!((page.events.len(), page.damaged, page.next), (2, 1, None));
+    }
+    // It was well when it was found, and is not when its turn comes.
+    let events = all_of_them.iter().map(|event| (event.seq, Selection::Planned)).collect();
+    let step = BulkStep { id: bulk.id, from: bulk.cursor, events, damaged: 0, to: None, total: None };
+    let tally = store.advance(step).await.unwrap().unwrap().bulk.tally;
+    assert_eq!((tally.events, tally.damaged, tally.in_flight), (3, 1, 2));
+    assert!(store.event(event(1).id).await.is_err_and(|error| error.is_damage()));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,8 +12,8 @@ use hookgate::{
         plan::Plan,
     },
     store::{
-        Answer, Appended, Discarded, EventDetail, Expired, Leased, NewEvent, Page, Progress, Query, Released, Replayed, Retried, Selection,
-        Stats, Store, StoreError, WINDOW,
+        Answer, Appended, Bulk, BulkId, BulkOrder, BulkStep, Discarded, EventDetail, Expired, Leased, NewEvent, Page, Progress, Query,
+        Released, Replayed, Retried, Selection, Stats, Stepped, Store, StoreError, WINDOW, Which,
     },
 };
 use std::{
@@ -253,6 +253,22 @@ impl Store for FakeStore {
 
     fn replay(&self, _: EventId, _: Selection) -> Answer<'_, Option<Replayed>> {
         not_for_lanes("replay")
+    }
+
+    fn begin_bulk(&self, _: BulkOrder) -> Answer<'_, Option<Bulk>> {
+        not_for_lanes("begin_bulk")
+    }
+
+    fn bulks(&self, _: Which) -> Answer<'_, Vec<Bulk>> {
+        not_for_lanes("bulks")
+    }
+
+    fn advance(&self, _: BulkStep) -> Answer<'_, Option<Stepped>> {
+        not_for_lanes("advance")
+    }
+
+    fn cancel(&self, _: BulkId) -> Answer<'_, Option<Bulk>> {
+        not_for_lanes("cancel")
     }
 
     fn release(&self, _: EventId, _: Plan) -> Answer<'_, Option<Released>> {
