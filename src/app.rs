@@ -1,7 +1,7 @@
 //! Wiring: a configuration becomes a running gateway, and a running gateway comes to an orderly stop.
 
 use crate::{
-    admin::{self, Access, Admin, Gateway, dev_sink::DevSink},
+    admin::{self, Access, Admin, Gateway, bulks::Bulks, dev_sink::DevSink},
     config::{self, ConfigError, Loaded, Unset},
     deliver::lanes::Lanes,
     domain::{
@@ -165,8 +165,12 @@ async fn run(
     });
     let (draining, is_draining) = watch::channel(false);
     let (stage, stages) = watch::channel(Stage::Open);
+    let gateway = Arc::clone(&reloader) as Arc<dyn Gateway>;
+    let bulks = Bulks::new(Arc::clone(&store), Arc::clone(&gateway), Arc::clone(&lanes), Arc::clone(&metrics), clock.clone());
+    let bulks = Arc::new(bulks);
     let admin = Arc::new(Admin {
-        gateway: Arc::clone(&reloader) as Arc<dyn Gateway>,
+        bulks: Arc::clone(&bulks),
+        gateway,
         access: Access::new(&token, config.admin.listen, config.admin.hosts.clone()),
         store: Arc::clone(&store),
         lanes: Arc::clone(&lanes),
@@ -177,6 +181,8 @@ async fn run(
     });
     let operators = tasks::spawn(admin::server::serve(operators, admin));
     let mut expiry = tasks::spawn(expire(Arc::clone(&store)));
+    let mut replays = tasks::spawn(async move { bulks.run().await });
+    let mut are_replayed = true;
     let mut public = tasks::spawn(server::serve(public, door, config.public.clone(), clock, stages));
     tracing::info!(listen = %config.listen, admin = %config.admin.listen, store = %config.store.path.display(), version = env!("CARGO_PKG_VERSION"), "ready");
     if let Some(dev) = &dev {
@@ -193,11 +199,16 @@ async fn run(
                 }
             },
             _ = &mut public => return Err(ServeError::Ended("the public listener")),
+            _ = &mut replays, if are_replayed => {
+                are_replayed = false;
+                tracing::error!("bulk replays have ended by themselves, and go on after a restart");
+            }
             _ = &mut expiry => return Err(ServeError::Ended("the store")),
         }
     }
     tracing::info!("stopping: open requests and attempts end first");
     draining.send_replace(true);
+    replays.abort();
     stage.send_replace(Stage::Draining);
     let stopped = stop(config.drain_delay, stage, public, &lanes, store.as_ref());
     let finished = tokio::select! {

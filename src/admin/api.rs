@@ -63,6 +63,8 @@ impl Admin {
                 only(request, Method::POST)?;
                 self.resume(name, request).await
             }
+            ["replays"] => self.replays(None, request).await,
+            ["replays", id] => self.replays(Some(id), request).await,
             ["rejected"] => {
                 only(request, Method::GET)?;
                 self.rejected(&request.query)
@@ -186,27 +188,34 @@ impl Admin {
     fn query(&self, text: &str) -> Result<Query, Problem> {
         let mut query = Query { limit: LIMIT, ..Query::default() };
         for (key, value) in form_urlencoded::parse(text.as_bytes()) {
-            let value = value.into_owned();
             match &*key {
-                "from" => query.from = Some(value),
-                "kind" => query.kind = Some(one_of("kind", &value, &Kind::ALL, |kind| kind.as_str())?),
-                "state" => query.state = Some(value),
-                "result" => query.result = Some(value),
-                "operation" => query.operation = Some(value),
-                "reference" => query.reference = Some(value),
-                "session" => query.session = Some(value),
-                "order" => query.order = Some(value),
-                "status" => query.status = Some(one_of("status", &value, &EventStatus::ALL, |status| status.as_str())?),
-                "rule" => query.rule = Some(value),
-                "destination" => query.destination = Some(value),
-                "since" => query.since = Some(self.time("since", &value)?),
-                "until" => query.until = Some(self.time("until", &value)?),
                 "limit" => query.limit = number("limit", &value, 1, MAX_LIMIT)?,
                 "cursor" => query.cursor = Some(Seq(number("cursor", &value, 0, i64::MAX)?)),
-                _ => return Err(bad_filter(format!("There is no filter {key:?}."))),
+                key => self.filter(&mut query, key, value.into_owned())?,
             }
         }
         Ok(query)
+    }
+
+    /// Adds to what is asked for that a field has this value.
+    pub(super) fn filter(&self, query: &mut Query, key: &str, value: String) -> Result<(), Problem> {
+        match key {
+            "from" => query.from = Some(value),
+            "kind" => query.kind = Some(one_of("kind", &value, &Kind::ALL, |kind| kind.as_str())?),
+            "state" => query.state = Some(value),
+            "result" => query.result = Some(value),
+            "operation" => query.operation = Some(value),
+            "reference" => query.reference = Some(value),
+            "session" => query.session = Some(value),
+            "order" => query.order = Some(value),
+            "status" => query.status = Some(one_of("status", &value, &EventStatus::ALL, |status| status.as_str())?),
+            "rule" => query.rule = Some(value),
+            "destination" => query.destination = Some(value),
+            "since" => query.since = Some(self.time("since", &value)?),
+            "until" => query.until = Some(self.time("until", &value)?),
+            _ => return Err(bad_filter(format!("There is no filter {key:?}."))),
+        }
+        Ok(())
     }
 
     /// A time, or a duration back from now.
@@ -220,7 +229,7 @@ impl Admin {
     }
 }
 
-fn only(request: &Request, method: Method) -> Result<(), Problem> {
+pub(super) fn only(request: &Request, method: Method) -> Result<(), Problem> {
     if request.method == method {
         return Ok(());
     }
@@ -268,7 +277,7 @@ fn one_of<T: Copy>(key: &str, value: &str, all: &[T], name: fn(T) -> &'static st
     })
 }
 
-fn number<T: FromStr + PartialOrd + std::fmt::Display>(key: &str, value: &str, low: T, high: T) -> Result<T, Problem> {
+pub(super) fn number<T: FromStr + PartialOrd + std::fmt::Display>(key: &str, value: &str, low: T, high: T) -> Result<T, Problem> {
     match value.parse::<T>() {
         Ok(number) if number >= low && number <= high => Ok(number),
         Ok(_) | Err(_) => Err(bad_filter(format!("`{key}` is {value:?}; wanted is a whole number from {low} to {high}."))),

@@ -16,15 +16,17 @@ use tokio::sync::watch;
 
 mod api;
 mod auth;
+pub mod bulks;
 pub mod dev_sink;
 mod health;
 mod mask;
 mod pause;
 mod replay;
+mod replays;
 pub mod server;
 mod view;
 
-use self::dev_sink::DevSink;
+use self::{bulks::Bulks, dev_sink::DevSink};
 pub use auth::Access;
 
 /// The admin listener.
@@ -54,6 +56,8 @@ pub struct Admin {
     pub draining: watch::Receiver<bool>,
     /// The gateway as a whole.
     pub gateway: Arc<dyn Gateway>,
+    /// What is sent again in bulk.
+    pub bulks: Arc<Bulks>,
     /// Where `serve --dev` sends everything.
     pub sink: Option<Arc<DevSink>>,
 }

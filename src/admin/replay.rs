@@ -5,7 +5,7 @@ use super::{
     api::{body, event_id, unavailable, unknown_event},
 };
 use crate::{
-    domain::{delivery::Seq, id::EventId, name::Name, problem::Problem},
+    domain::{id::EventId, name::Name, problem::Problem},
     store::{Aim, EventStatus, Replayed, Retried, Selection, Store, StoreError},
 };
 use serde_json::json;
@@ -26,7 +26,7 @@ impl Admin {
         let asked = body::<Asked>(request, r#"`{"to": ["<name>", …]}`, `{"reroute": true}` or `{}`"#)?.unwrap_or_default();
         let aim = self.aim(asked.to, asked.reroute)?;
         let chosen = selection(&*self.store, &*self.gateway, &aim, id).await.map_err(unavailable)?;
-        let Some((_, selection)) = chosen else { return Err(unknown_event()) };
+        let Some(selection) = chosen else { return Err(unknown_event()) };
         match self.store.replay(id, selection).await.map_err(unavailable)? {
             None => Err(unknown_event()),
             Some(Replayed::Quarantined) => {
@@ -78,25 +78,18 @@ impl Admin {
     }
 }
 
-/// What an aim means for one event, and its key; `None`: there is no such event. One in quarantine is not looked at.
-pub(super) async fn selection(
-    store: &dyn Store,
-    gateway: &dyn Gateway,
-    aim: &Aim,
-    id: EventId,
-) -> Result<Option<(Seq, Selection)>, StoreError> {
+/// What an aim means for one event; `None`: there is no such event. One in quarantine is not looked at.
+pub(super) async fn selection(store: &dyn Store, gateway: &dyn Gateway, aim: &Aim, id: EventId) -> Result<Option<Selection>, StoreError> {
     let Some(event) = store.event(id).await? else { return Ok(None) };
-    let seq = event.summary.seq;
-    let selection = match aim {
-        Aim::Planned => Selection::Planned,
-        Aim::To(names) => Selection::To(names.clone()),
-        Aim::Reroute if event.summary.status() == EventStatus::Quarantined => Selection::Planned,
+    Ok(match aim {
+        Aim::Planned => Some(Selection::Planned),
+        Aim::To(names) => Some(Selection::To(names.clone())),
+        Aim::Reroute if event.summary.status() == EventStatus::Quarantined => Some(Selection::Planned),
         Aim::Reroute => {
-            let Some(body) = store.body(seq).await? else { return Ok(None) };
-            Selection::Rerouted(gateway.plan(event.kept(body)))
+            let body = store.body(event.summary.seq).await?;
+            body.map(|body| Selection::Rerouted(gateway.plan(event.kept(body))))
         }
-    };
-    Ok(Some((seq, selection)))
+    })
 }
 
 fn refused(detail: &'static str) -> Problem {

@@ -5,6 +5,7 @@
 mod admin;
 mod auth;
 mod bad_destinations;
+mod bulk;
 mod cli;
 mod client_tls;
 mod config;
