@@ -82,6 +82,14 @@ impl Gateway {
         self.accepted(self.call(Method::POST, query, body.to_string().into()).await?)
     }
 
+    /// Ends something through the API.
+    ///
+    /// # Errors
+    /// No answer, or a refusal.
+    pub async fn delete(&self, query: &Query) -> anyhow::Result<Value> {
+        self.accepted(self.call(Method::DELETE, query, Bytes::new()).await?)
+    }
+
     /// The bare answer, whatever its code.
     ///
     /// # Errors

@@ -14,6 +14,7 @@ mod event_tables;
 mod events;
 mod exit;
 mod filter;
+mod follow;
 mod gateway;
 mod healthcheck;
 mod pause;
@@ -23,6 +24,7 @@ mod rejected;
 mod release;
 mod reload;
 mod replay;
+mod replays;
 mod resume;
 mod retry;
 mod sample;
@@ -62,6 +64,7 @@ pub enum Command {
     Event(event::Event),
     Retry(retry::Retry),
     Replay(replay::Replay),
+    Replays(replays::Replays),
     Release(release::Release),
     Discard(discard::Discard),
     Pause(pause::Pause),
@@ -89,6 +92,7 @@ impl Command {
             Self::Event(command) => command.run().await,
             Self::Retry(command) => command.run().await,
             Self::Replay(command) => command.run().await,
+            Self::Replays(command) => command.run().await,
             Self::Release(command) => command.run().await,
             Self::Discard(command) => command.run().await,
             Self::Pause(command) => command.run().await,

@@ -127,13 +127,13 @@ impl Cell {
         }
     }
 
-    /// A status of an event, a delivery or an attempt, coloured by what it means.
+    /// A status of an event, a delivery, an attempt or a replay, coloured by what it means.
     pub fn status(object: &Value, member: &str) -> Self {
         let cell = Self::of(object, member);
         let mood = match cell.text.as_str() {
-            "delivered" | "2xx" => Mood::Good,
-            "waiting" | "retrying" | "parked" => Mood::Waiting,
-            "dropped" | "discarded" | "-" => Mood::Plain,
+            "delivered" | "done" | "2xx" => Mood::Good,
+            "waiting" | "retrying" | "parked" | "running" => Mood::Waiting,
+            "dropped" | "discarded" | "cancelled" | "-" => Mood::Plain,
             _ => Mood::Bad,
         };
         Self { mood, ..cell }
