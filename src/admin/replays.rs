@@ -8,7 +8,7 @@ use super::{
 use crate::{
     domain::{
         clock::Instant,
-        delivery::Seq,
+        delivery::{DeliveryStatus, Seq},
         event::{Flags, Verdict},
         name::Name,
         problem::Problem,
@@ -150,7 +150,9 @@ impl Admin {
                     };
                     tally.nowhere += u64::from(goes_to.is_empty());
                     for name in goes_to {
-                        if served.contains(&name) {
+                        if event.deliveries.iter().any(|known| known.destination == name && known.status == DeliveryStatus::Waiting) {
+                            tally.in_flight += 1;
+                        } else if served.contains(&name) {
                             tally.due += 1;
                             *deliveries.entry(name).or_default() += 1;
                         } else {
@@ -172,6 +174,7 @@ impl Admin {
             "complete": is_complete,
             "events": tally.events,
             "deliveries": deliveries.iter().map(|(name, count)| (name.to_string(), json!(count))).collect::<Map<_, _>>(),
+            "in_flight": tally.in_flight,
             "removed": tally.removed,
             "skipped": skipped(&tally),
         }))

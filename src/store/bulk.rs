@@ -86,7 +86,7 @@ pub struct Tally {
     pub events: u64,
     /// Deliveries begun anew.
     pub due: u64,
-    /// Deliveries left alone, since they were on their way.
+    /// Deliveries left alone, since they were on their way: leased, or waiting for the first attempt of their run.
     pub in_flight: u64,
     /// Deliveries left out, since the rules file no longer has their destination.
     pub removed: u64,

@@ -17,8 +17,8 @@ pub enum Selection {
 /// What `replay` did with an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Replayed {
-    /// What is due now, flagged [`REPLAYED`](crate::domain::event::Flags::REPLAYED), and what is not: a delivery that is on its
-    /// way goes on as it is, and `removed` are all whose destination is not served.
+    /// What is due now, flagged [`REPLAYED`](crate::domain::event::Flags::REPLAYED), and what is not: a delivery that is leased, or
+    /// waits for the first attempt of its run, goes on as it is (`in_flight`), and `removed` are all whose destination is not served.
     Begun(Retried),
     /// It is in quarantine, and nothing is done.
     Quarantined,

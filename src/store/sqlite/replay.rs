@@ -6,6 +6,7 @@ use super::{
     work::Work,
 };
 use crate::domain::{
+    delivery::DeliveryStatus,
     event::Flags,
     id::EventId,
     name::Name,
@@ -69,10 +70,12 @@ impl Work<'_> {
             let destination = self.shared.names.find(&target.destination);
             if destination.is_some_and(|destination| self.is_leased(seq, destination)) {
                 in_flight.push(target.destination);
-            } else if self.book.serves(&target.destination) {
-                due.push(target);
-            } else {
+            } else if !self.book.serves(&target.destination) {
                 removed.push(target.destination);
+            } else if self.is_queued(seq, &target.destination)? {
+                in_flight.push(target.destination);
+            } else {
+                due.push(target);
             }
         }
         Ok(Some(Looked::Open(Open { before, due, in_flight, removed })))
@@ -97,6 +100,14 @@ impl Work<'_> {
             }
         }
         Ok(Retried { due, in_flight, removed })
+    }
+
+    /// Whether the delivery is yet to be attempted in its run: it keeps its place.
+    fn is_queued(&self, seq: i64, name: &Name) -> Result<bool> {
+        let Some(destination) = self.shared.names.find(name) else { return Ok(false) };
+        let sql = "SELECT status FROM delivery WHERE seq = ?1 AND destination = ?2";
+        let code = self.connection.prepare_cached(sql)?.query_row((seq, destination), |row| row.get(0)).optional()?;
+        Ok(code.map(rows::status).transpose()? == Some(DeliveryStatus::Waiting))
     }
 }
 

@@ -12,6 +12,8 @@ async fn what_is_on_its_way_when_its_turn_comes_is_not_doubled() {
     for number in 0..4 {
         event(&gateway, "ottu", &payment("paid", &format!("waiting {number}")), "waiting").await;
     }
+    let dry = order(&gateway, &json!({ "filter": { "since": "1h" }, "dry_run": true })).await.1;
+    assert_eq!((&dry["deliveries"], &dry["in_flight"]), (&json!({ "orders": 3 }), &json!(4)));
     let body = json!({ "filter": { "since": "1h" }, "rate": "1000/s" });
     let done = until_done(&gateway, &begun(&gateway, &body).await).await;
     assert_eq!(done["deliveries"], json!({ "due": 3, "in_flight": 4, "removed": 0 }));

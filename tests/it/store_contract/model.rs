@@ -1,6 +1,7 @@
-//! Random walks through append, lease, settle, retry, serve, restart and kill, against a plain map of what has to be true.
+//! Random walks through append, lease, settle, retry, replay, serve, restart and kill, against a plain map of what has to be true.
 
 use super::*;
+use hookgate::store::{Replayed, Retried, Selection};
 use proptest::{prelude::*, test_runner::TestRunner};
 use std::collections::BTreeMap;
 
@@ -12,6 +13,7 @@ enum Step {
     Lease(usize, usize),
     Settle(usize, u8),
     Retry(usize),
+    Replay(usize, usize),
     Serve(usize),
     Restart,
     Kill,
@@ -43,6 +45,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => (0usize..3, 0usize..6).prop_map(|(destination, max)| Step::Lease(destination, max)),
         8 => (any::<usize>(), 0u8..4).prop_map(|(place, next)| Step::Settle(place, next)),
         2 => (0usize..40).prop_map(Step::Retry),
+        3 => (0usize..40, 1usize..8).prop_map(|(number, set)| Step::Replay(number, set)),
         2 => (0usize..8).prop_map(Step::Serve),
         1 => Just(Step::Restart),
         1 => Just(Step::Kill),
@@ -62,6 +65,7 @@ impl Model {
             Step::Lease(destination, max) => self.lease(&open, destination, max).await,
             Step::Settle(at, next) => self.settle(&open, at, next).await,
             Step::Retry(number) => self.retry(&open, number).await,
+            Step::Replay(number, set) => self.replay(&open, number, set).await,
             Step::Serve(set) => self.serve(&open, set).await,
             Step::Restart => {
                 open.close().await.unwrap();
@@ -199,6 +203,30 @@ impl Model {
         assert!(!self.fates.iter().any(is_left));
     }
 
+    /// To those of the set: what is on its way stays as it is, everything else that is served begins anew.
+    async fn replay(&mut self, store: &Arc<dyn Store>, number: usize, set: usize) {
+        let chosen: Vec<_> = (0..3).filter(|place| set >> place & 1 == 1).collect();
+        let names = chosen.iter().map(|place| name(DESTINATIONS[*place])).collect();
+        let replayed = store.replay(event(number).id, Selection::To(names)).await.unwrap();
+        let Some(before) = self.events.get(&number).copied() else { return assert_eq!(replayed, None) };
+        let mut wanted = Retried::default();
+        for place in chosen {
+            let destination = name(DESTINATIONS[place]);
+            match self.fates.get(&(number, place)) {
+                Some(Fate::Leased) => wanted.in_flight.push(destination),
+                _ if !self.serves(place) => wanted.removed.push(destination),
+                // One that failed and is due again is retrying; one that was never tried in its run waits.
+                Some(Fate::Due) if replayed_in_flight(&replayed, &destination) => wanted.in_flight.push(destination),
+                Some(Fate::Due | Fate::Later | Fate::Done | Fate::Dead | Fate::Parked) | None => {
+                    self.fates.insert((number, place), Fate::Due);
+                    *self.events.entry(number).or_insert(before) |= 1 << place;
+                    wanted.due.push(destination);
+                }
+            }
+        }
+        assert_eq!(replayed, Some(Replayed::Begun(wanted)));
+    }
+
     /// Everything is as it has to be, at last.
     async fn check(&self, store: &Arc<dyn Store>) {
         until("the store is as the model", || async {
@@ -227,6 +255,10 @@ impl Model {
         })
         .await;
     }
+}
+
+fn replayed_in_flight(replayed: &Option<Replayed>, destination: &Name) -> bool {
+    matches!(replayed, Some(Replayed::Begun(Retried { in_flight, .. })) if in_flight.contains(destination))
 }
 
 #[test]

@@ -9,6 +9,7 @@ use hookgate::{
 contract! {
     whatever_became_of_a_delivery_its_replay_is_a_fresh_run_with_a_flag_and_counts_on
     what_is_on_its_way_is_not_doubled
+    what_waits_for_its_turn_keeps_its_place_and_is_no_replay
     a_replay_goes_also_where_the_event_never_went
     a_replay_by_other_rules_goes_where_they_say_and_names_them
     what_went_nowhere_goes_somewhere_once_an_operator_or_a_rule_says_so
@@ -79,6 +80,21 @@ async fn what_is_on_its_way_is_not_doubled(engine: Engine) {
     }
     until_states(&store, event(1).id, &[DeliveryStatus::Delivered; 2]).await;
     assert!(store.lease(&name("done"), 10).await.unwrap().leases.is_empty());
+}
+
+async fn what_waits_for_its_turn_keeps_its_place_and_is_no_replay(engine: Engine) {
+    let house = House::new(engine);
+    let mut store = house.open();
+    for number in 1..4 {
+        stored(&store, to(event(number), &["orders"])).await;
+    }
+    store.close().await.unwrap();
+    drop(store);
+    store = house.open();
+    assert_eq!(store.replay(event(1).id, Selection::Planned).await.unwrap(), begun(&[], &["orders"], &[]));
+    let leases = store.lease(&name("orders"), 10).await.unwrap().leases;
+    assert_eq!(leases.iter().map(|lease| lease.event.id).collect::<Vec<_>>(), [1, 2, 3].map(|number| event(number).id));
+    assert!(leases.iter().all(|lease| lease.event.flags == Flags::default()));
 }
 
 async fn a_replay_goes_also_where_the_event_never_went(engine: Engine) {
