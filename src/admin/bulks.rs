@@ -102,10 +102,10 @@ impl Bulks {
     pub(super) async fn choose(&self, aim: &Aim, event: &EventSummary) -> Result<Option<Selection>, StoreError> {
         match aim {
             Aim::Planned => Ok(Some(Selection::Planned)),
-            Aim::To(names) => Ok(Some(Selection::To(names.clone()))),
+            Aim::To(names) if !self.gateway.keeps_order(names) => Ok(Some(Selection::to(names))),
             // Nothing is to be decided of what is not sent.
-            Aim::Reroute if event.flags.contains(Flags::DISCARDED) => Ok(Some(Selection::Planned)),
-            Aim::Reroute => match selection(&*self.store, &*self.gateway, aim, event.id).await {
+            Aim::To(_) | Aim::Reroute if event.flags.contains(Flags::DISCARDED) => Ok(Some(Selection::Planned)),
+            Aim::To(_) | Aim::Reroute => match selection(&*self.store, &*self.gateway, aim, event.id).await {
                 // It is gone by now, which the step will find too.
                 Ok(found) => Ok(Some(found.unwrap_or(Selection::Planned))),
                 Err(error) if error.is_damage() => Ok(None),

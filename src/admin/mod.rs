@@ -3,7 +3,15 @@
 
 use crate::{
     deliver::lanes::Lanes,
-    domain::{clock::Clock, event::Kept, plan::Plan, problem::Problem, rejected::Rejected, secret::Secret},
+    domain::{
+        clock::Clock,
+        event::Kept,
+        name::Name,
+        plan::{Plan, Target},
+        problem::Problem,
+        rejected::Rejected,
+        secret::Secret,
+    },
     metrics::Metrics,
     store::Store,
 };
@@ -66,6 +74,12 @@ pub struct Admin {
 pub trait Gateway: Send + Sync {
     /// Decides by the rules in force where an event goes that was kept back.
     fn plan(&self, kept: Kept) -> Plan;
+
+    /// Whether events are kept in order at one of these destinations.
+    fn keeps_order(&self, destinations: &[Name]) -> bool;
+
+    /// The event's deliveries to these destinations, whatever the rules say.
+    fn targets(&self, kept: Kept, destinations: &[Name]) -> Vec<Target>;
 
     /// How many requests that were refused for their signature are kept, and the newest of them, newest first.
     fn rejected(&self, limit: usize) -> (usize, Vec<Rejected>);

@@ -34,17 +34,18 @@ impl Admin {
                 Err(refused(detail))
             }
             Some(Replayed::Discarded) => Err(refused("The event was in quarantine and is discarded: it is not forwarded any more.")),
-            Some(Replayed::Begun(replayed)) if replayed.due.is_empty() && replayed.in_flight.is_empty() => Err(nothing(&aim, &replayed)),
+            Some(Replayed::Begun(replayed)) if replayed.is_nothing() => Err(nothing(&aim, &replayed)),
             Some(Replayed::Begun(replayed)) => {
-                for name in &replayed.due {
+                let Retried { due, held_back, in_flight, removed } = replayed;
+                for name in due.iter().chain(&held_back) {
                     if let Some(metrics) = self.metrics.destination(name) {
                         metrics.replayed(1);
                     }
                     self.lanes.wake(name);
                 }
-                tracing::info!(event = %id, destinations = replayed.due.join(", "), rerouted = aim == Aim::Reroute, "replayed by an operator");
-                let Retried { due, in_flight, removed } = replayed;
-                Ok(Reply::json(202, &json!({ "due": due, "in_flight": in_flight, "removed": removed })))
+                let destinations = [&due[..], &held_back].concat().join(", ");
+                tracing::info!(event = %id, destinations, rerouted = aim == Aim::Reroute, "replayed by an operator");
+                Ok(Reply::json(202, &json!({ "due": due, "held_back": held_back, "in_flight": in_flight, "removed": removed })))
             }
         }
     }
@@ -83,7 +84,11 @@ pub(super) async fn selection(store: &dyn Store, gateway: &dyn Gateway, aim: &Ai
     let Some(event) = store.event(id).await? else { return Ok(None) };
     Ok(match aim {
         Aim::Planned => Some(Selection::Planned),
-        Aim::To(names) => Some(Selection::To(names.clone())),
+        Aim::To(names) if !gateway.keeps_order(names) => Some(Selection::to(names)),
+        Aim::To(names) => {
+            let body = store.body(event.summary.seq).await?;
+            body.map(|body| Selection::To(gateway.targets(event.kept(body), names)))
+        }
         Aim::Reroute if event.summary.status() == EventStatus::Quarantined => Some(Selection::Planned),
         Aim::Reroute => {
             let body = store.body(event.summary.seq).await?;

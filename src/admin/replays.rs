@@ -11,6 +11,7 @@ use crate::{
         delivery::{DeliveryStatus, Seq},
         event::{Flags, Verdict},
         name::Name,
+        plan::Plan,
         problem::Problem,
         quantity::Rate,
     },
@@ -183,8 +184,9 @@ impl Admin {
     async fn goes_to(&self, aim: &Aim, event: &EventSummary) -> Result<Option<Vec<Name>>, StoreError> {
         Ok(self.bulks.choose(aim, event).await?.map(|selection| match selection {
             Selection::Planned => event.deliveries.iter().map(|delivery| delivery.destination.clone()).collect(),
-            Selection::To(names) => names,
-            Selection::Rerouted(plan) => plan.targets.into_iter().map(|target| target.destination).collect(),
+            Selection::To(targets) | Selection::Rerouted(Plan { targets, .. }) => {
+                targets.into_iter().map(|target| target.destination).collect()
+            }
         }))
     }
 

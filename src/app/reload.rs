@@ -9,7 +9,7 @@ use crate::{
         clock::Clock,
         event::Kept,
         name::Name,
-        plan::{Plan, Respond},
+        plan::{Plan, Respond, Target},
         rejected::Rejected,
     },
     metrics::{Labels, Metrics},
@@ -133,6 +133,15 @@ impl Reloader {
 impl Gateway for Reloader {
     fn plan(&self, kept: Kept) -> Plan {
         self.door.rules().plan(&provider::restore(kept))
+    }
+
+    fn keeps_order(&self, destinations: &[Name]) -> bool {
+        let rules = self.door.rules();
+        destinations.iter().any(|name| rules.orders.contains_key(name))
+    }
+
+    fn targets(&self, kept: Kept, destinations: &[Name]) -> Vec<Target> {
+        self.door.rules().targets(destinations, &provider::restore(kept))
     }
 
     fn rejected(&self, limit: usize) -> (usize, Vec<Rejected>) {

@@ -92,6 +92,7 @@ fn destination(raw: &raw::Destination<'_>, defaults: &Defaults, checks: &mut Che
             retry: retry(raw.retry.as_ref(), defaults.retry, &of, Checks::setting, checks),
             give_up_on: give_up_on(raw, &of, checks),
             breaker: lanes::breaker(raw.breaker.as_ref(), defaults.breaker, &of, Checks::setting, checks),
+            order_wait: Duration::ZERO,
             rate_limit: rate.or(defaults.rate_limit),
             paused: paused.unwrap_or(false),
         },

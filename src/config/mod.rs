@@ -160,6 +160,6 @@ fn check(raw: &Raw<'_>, checks: &mut Checks<'_>) -> Config {
         store,
         sources,
         destinations,
-        rules: Rules { rules, unmatched, answers },
+        rules: Rules { rules, unmatched, answers, ..Rules::default() },
     }
 }

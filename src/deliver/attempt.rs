@@ -10,7 +10,7 @@ use crate::{
     domain::{
         attempt::{Attempt, AttemptResult, Next},
         clock::{Clock, Timestamp},
-        delivery::{Delivery, Lease, Settlement},
+        delivery::{Delivery, Lease, Run, Settlement},
     },
 };
 use bytes::Bytes;
@@ -43,7 +43,7 @@ pub(super) async fn send(destination: &dyn Destination, lease: &mut Lease, body:
 }
 
 /// A delivery whose bytes are gone cannot be attempted, now or later.
-pub(super) fn without_body(lease: &Lease, clock: &Clock) -> Settlement {
+pub(super) fn without_body(policy: &Policy, lease: &Lease, clock: &Clock) -> Settlement {
     let attempt = Attempt {
         number: lease.attempts.saturating_add(1),
         at: clock.now(),
@@ -58,7 +58,7 @@ pub(super) fn without_body(lease: &Lease, clock: &Clock) -> Settlement {
         "the store no longer has the bytes of an event that waits; its delivery is dead"
     );
     let run = retry::with_attempt(lease.run, Duration::ZERO);
-    Settlement { seq: lease.event.seq, destination: lease.destination.clone(), attempt, run, next: Next::Dead }
+    settlement(policy, lease, attempt, run, Next::Dead)
 }
 
 /// Decides what follows; `counts` says what of a failure its delivery answers for.
@@ -72,7 +72,8 @@ pub(super) fn decide(policy: &Policy, lease: &Lease, sent: Sent, counts: Counts,
             (Next::Delivered, retry::with_attempt(lease.run, took))
         }
         Err(error) => {
-            let (next, run) = retry::after(policy, &Failure { error: &error, took, counts }, lease.run, now, fastrand::f64());
+            let (next, run) =
+                retry::after(policy, &Failure { error: &error, took, counts, order: lease.order }, lease.run, now, fastrand::f64());
             attempt.result = error.result();
             attempt.status = error.status();
             log(lease, &attempt, &error, next);
@@ -89,7 +90,12 @@ pub(super) fn decide(policy: &Policy, lease: &Lease, sent: Sent, counts: Counts,
             (next, run)
         }
     };
-    Settlement { seq: lease.event.seq, destination: lease.destination.clone(), attempt, run, next }
+    settlement(policy, lease, attempt, run, next)
+}
+
+fn settlement(policy: &Policy, lease: &Lease, attempt: Attempt, run: Run, next: Next) -> Settlement {
+    let order_wait = lease.order.map(|_| policy.order_wait);
+    Settlement { seq: lease.event.seq, destination: lease.destination.clone(), attempt, run, next, order_wait }
 }
 
 fn log(lease: &Lease, attempt: &Attempt, error: &SendError, next: Next) {

@@ -45,7 +45,15 @@ fn only_failures_in_a_row_open_it() {
 #[test]
 fn what_an_answer_says_of_its_destination() {
     let give_up_on = StatusSet::parse(["403", "500"]).unwrap();
-    let policy = Policy { concurrency: 1, retry: Retry::FAST, give_up_on, breaker: None, rate_limit: None, paused: false };
+    let policy = Policy {
+        concurrency: 1,
+        retry: Retry::FAST,
+        give_up_on,
+        breaker: None,
+        order_wait: Duration::ZERO,
+        rate_limit: None,
+        paused: false,
+    };
     let of = |status, hold| heard(&policy, Some(&SendError::Status { status, response: "".into(), retry_after: None }), hold);
     for (status, hold, wanted) in [
         (400, Duration::ZERO, Heard::Lives),

@@ -16,7 +16,15 @@ fn start() -> Instant {
 fn policy(rate: Option<&str>) -> Policy {
     let rate_limit = rate.map(|text| Rate::parse(text).unwrap());
     let breaker = Some(Settings { open_after: 1, probe_every: 30 * SECOND });
-    Policy { concurrency: 4, retry: Retry::FAST, give_up_on: StatusSet::gone(), breaker, rate_limit, paused: false }
+    Policy {
+        concurrency: 4,
+        retry: Retry::FAST,
+        give_up_on: StatusSet::gone(),
+        breaker,
+        order_wait: Duration::ZERO,
+        rate_limit,
+        paused: false,
+    }
 }
 
 fn attempt(gate: &mut Gate, heard: Heard, hold: Duration, now: Instant) {

@@ -2,6 +2,7 @@
 //! so that a dead or slow one never delays another.
 
 use crate::domain::{clock::Timestamp, name::Name, quantity::Rate, status_set::StatusSet};
+use std::time::Duration;
 
 mod attempt;
 pub mod breaker;
@@ -29,6 +30,8 @@ pub struct Policy {
     pub give_up_on: StatusSet,
     /// When a destination that fails is left alone; `None`: never.
     pub breaker: Option<breaker::Settings>,
+    /// How long a delivery that is kept in order holds back those behind it, from its first failure on.
+    pub order_wait: Duration,
     /// Attempts that start per time; `None`: as many as can be.
     pub rate_limit: Option<Rate>,
     /// Whether the lane stands still.

@@ -193,12 +193,14 @@ impl Queue {
     pub(super) fn settled(&mut self, settlement: &Settlement) -> bool {
         let millis = settlement.attempt.duration.as_secs_f64() * 1000.0;
         self.latency = Some(self.latency.map_or(millis, |mean| mean + WEIGHT * (millis - mean)));
+        // The store may have let the next one go that is kept in order with this one.
+        let is_news = settlement.order_wait.is_some() && self.told_of_backlog();
         match settlement.next {
             Next::RetryAt(at) if self.next_due.is_none_or(|due| at < due) => {
                 self.next_due = Some(at);
                 true
             }
-            Next::RetryAt(_) | Next::Delivered | Next::Dead => false,
+            Next::RetryAt(_) | Next::Delivered | Next::Dead => is_news,
         }
     }
 

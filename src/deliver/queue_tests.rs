@@ -22,7 +22,15 @@ fn start() -> Instant {
 
 fn policy(concurrency: usize) -> Policy {
     let breaker = Some(breaker::Settings::STANDARD);
-    Policy { concurrency, retry: Retry::STANDARD, give_up_on: StatusSet::gone(), breaker, rate_limit: None, paused: false }
+    Policy {
+        concurrency,
+        retry: Retry::STANDARD,
+        give_up_on: StatusSet::gone(),
+        breaker,
+        order_wait: Duration::ZERO,
+        rate_limit: None,
+        paused: false,
+    }
 }
 
 fn queue(concurrency: usize) -> Queue {
@@ -45,6 +53,7 @@ fn lease(seq: i64) -> Lease {
         rules: Vec::new(),
         attempts: 0,
         run: Run::default(),
+        order: None,
         body: None,
     }
 }
@@ -59,7 +68,7 @@ fn settlement(millis: u64, next: Next) -> Settlement {
         response: None,
         error: None,
     };
-    Settlement { seq: Seq(1), destination: Name::unchecked("orders"), attempt, run: Run::default(), next }
+    Settlement { seq: Seq(1), destination: Name::unchecked("orders"), attempt, run: Run::default(), next, order_wait: None }
 }
 
 fn leases(count: usize) -> Leased {
@@ -99,6 +108,19 @@ fn where_the_concurrency_is_lowered_workers_leave_as_they_come_back() {
     });
     assert_eq!(goes_on, [false, false, true, true]);
     assert_eq!((queue.in_flight(), hired(&mut queue)), (2, 0));
+}
+
+#[test]
+fn whatever_becomes_of_one_that_is_kept_in_order_the_store_is_asked_for_the_next_one() {
+    for next in [Next::Delivered, Next::Dead, Next::RetryAt(NOW)] {
+        let mut queue = queue(1);
+        assert!(matches!(queue.refill(NOW), Refill::Ask(_)));
+        queue.leased(leases(0));
+        let asks = |queue: &mut Queue| matches!(queue.refill(Timestamp::from_millis(0)), Refill::Ask(_));
+        assert_eq!((queue.settled(&settlement(1, next)), asks(&mut queue)), (matches!(next, Next::RetryAt(_)), false), "{next:?}");
+        let ordered = Settlement { order_wait: Some(Duration::ZERO), ..settlement(1, next) };
+        assert_eq!((queue.settled(&ordered), asks(&mut queue)), (true, true), "{next:?}");
+    }
 }
 
 #[test]

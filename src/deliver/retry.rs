@@ -3,12 +3,18 @@
 use super::Policy;
 use crate::{
     destination::SendError,
-    domain::{attempt::Next, clock::Timestamp, delivery::Run},
+    domain::{attempt::Next, clock::Timestamp, delivery::Run, order::OrderKey},
 };
 use std::time::{Duration, UNIX_EPOCH};
 
 /// However long a destination asks us to stay away, we are back after this.
 const RETRY_AFTER_LIMIT: Duration = Duration::from_secs(3600);
+
+/// The answers by which a destination refuses an event for what it says, and is unlikely to change its mind.
+const REFUSALS: [u16; 4] = [400, 404, 409, 422];
+
+/// So many attempts of a run it takes to believe such an answer, where others wait behind the delivery.
+const BELIEVED_AFTER: u32 = 3;
 
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
@@ -87,6 +93,8 @@ pub struct Failure<'a> {
     pub took: Duration,
     /// What of it its delivery answers for.
     pub counts: Counts,
+    /// What its delivery is kept in order by, so that it holds back others.
+    pub order: Option<OrderKey>,
 }
 
 /// What of a failed attempt counts against the policy of its delivery.
@@ -103,11 +111,15 @@ pub enum Counts {
 /// What follows a failed attempt, and the run with what counts of that attempt and of the delay to the next in it.
 /// `run` is as it was before the attempt, which ended `now`; `random` is from 0 to 1.
 pub fn after(policy: &Policy, failure: &Failure<'_>, run: Run, now: Timestamp, random: f64) -> (Next, Run) {
-    let Failure { error, took, counts } = *failure;
+    let Failure { error, took, counts, order } = *failure;
     let tried = with_attempt(run, took);
     let given_up = error.status().is_some_and(|status| policy.give_up_on.contains(status));
     let is_last = match counts {
-        Counts::All | Counts::Attempt => tried.attempts >= policy.retry.max_attempts || tried.elapsed >= policy.retry.max_elapsed,
+        Counts::All | Counts::Attempt => {
+            let is_refused = order.is_some() && error.status().is_some_and(|status| REFUSALS.contains(&status));
+            let most = policy.retry.max_attempts.min(if is_refused { BELIEVED_AFTER } else { u32::MAX });
+            tried.attempts >= most || tried.elapsed >= policy.retry.max_elapsed
+        }
         // Who wants one attempt gets no second one.
         Counts::Nothing => policy.retry.max_attempts == 1,
     };

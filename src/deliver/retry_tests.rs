@@ -8,7 +8,15 @@ const NOW: Timestamp = Timestamp::from_millis(1_795_386_473_000);
 const SECOND: Duration = Duration::from_secs(1);
 
 fn policy(retry: Retry) -> Policy {
-    Policy { concurrency: 1, retry, give_up_on: StatusSet::gone(), breaker: None, rate_limit: None, paused: false }
+    Policy {
+        concurrency: 1,
+        retry,
+        give_up_on: StatusSet::gone(),
+        breaker: None,
+        order_wait: Duration::ZERO,
+        rate_limit: None,
+        paused: false,
+    }
 }
 
 /// Delays of 2, 6, 18, 54, 60, 60 … seconds.
@@ -32,7 +40,7 @@ fn first(policy: &Policy, error: &SendError) -> (Next, Run) {
 }
 
 fn failed(policy: &Policy, error: &SendError, run: Run, took: Duration) -> (Next, Run) {
-    after(policy, &Failure { error, took, counts: Counts::All }, run, NOW, 0.5)
+    after(policy, &Failure { error, took, counts: Counts::All, order: None }, run, NOW, 0.5)
 }
 
 fn in_seconds(seconds: u64) -> Next {
@@ -50,6 +58,34 @@ fn presets_are_those_of_the_contract() {
     assert_eq!(row(Retry::PATIENT), (30, 2.0, 21_600, 50, 604_800));
     assert_eq!(row(Retry::NONE).3, 1);
     assert!([Retry::FAST, Retry::STANDARD, Retry::PATIENT, Retry::NONE].iter().all(|retry| retry.jitter == Jitter::Full));
+}
+
+#[test]
+fn where_others_wait_behind_it_an_answer_that_refuses_the_event_is_believed_the_third_time() {
+    let order = OrderKey::of("session");
+    for (status, order, run, wanted) in [
+        (400, order, 2, Some(3)),
+        (404, order, 2, Some(3)),
+        (409, order, 2, Some(3)),
+        (422, order, 2, Some(3)),
+        (422, order, 1, None),
+        (422, None, 2, None),
+        (403, order, 2, None),
+        (500, order, 2, None),
+    ] {
+        let error = &answered(status, None);
+        let failure = Failure { error, took: SECOND, counts: Counts::All, order };
+        let (next, run) = after(&policy(even()), &failure, Run { attempts: run, elapsed: SECOND }, NOW, 0.5);
+        assert_eq!((next == Next::Dead).then_some(run.attempts), wanted, "{status} {order:?}");
+    }
+    let error = &answered(422, None);
+    let failure = Failure { error, took: SECOND, counts: Counts::All, order };
+    let once = policy(Retry { max_attempts: 2, ..even() });
+    assert_eq!(
+        after(&once, &failure, Run { attempts: 1, elapsed: SECOND }, NOW, 0.5).0,
+        Next::Dead,
+        "a schedule of fewer attempts is kept"
+    );
 }
 
 #[test]
@@ -172,16 +208,16 @@ fn only_429_and_503_hold_a_lane() {
 fn behind_an_open_breaker_the_delay_does_not_count_and_a_probe_does_not_at_all() {
     let policy = policy(Retry { max_attempts: 3, ..even() });
     let run = Run { attempts: 1, elapsed: 10 * SECOND };
-    let of = |counts, run| after(&policy, &Failure { error: &answered(500, None), took: 4 * SECOND, counts }, run, NOW, 0.5);
+    let of = |counts, run| after(&policy, &Failure { error: &answered(500, None), took: 4 * SECOND, counts, order: None }, run, NOW, 0.5);
     assert_eq!(of(Counts::Attempt, run), (in_seconds(6), Run { attempts: 2, elapsed: 14 * SECOND }));
     assert_eq!(of(Counts::Nothing, run), (in_seconds(6), run));
     let last = Run { attempts: 2, elapsed: 99_999 * SECOND };
     assert_eq!(of(Counts::Nothing, last), (in_seconds(18), last), "a probe ends no run");
     assert_eq!(of(Counts::Attempt, last).0, Next::Dead);
-    let gone = Failure { error: &answered(410, None), took: SECOND, counts: Counts::Nothing };
+    let gone = Failure { error: &answered(410, None), took: SECOND, counts: Counts::Nothing, order: None };
     assert_eq!(after(&policy, &gone, run, NOW, 0.5).0, Next::Dead, "an answer to give up on counts in a probe too");
     let once = self::policy(Retry { max_attempts: 1, ..even() });
-    let probe = Failure { error: &answered(500, None), took: SECOND, counts: Counts::Nothing };
+    let probe = Failure { error: &answered(500, None), took: SECOND, counts: Counts::Nothing, order: None };
     assert_eq!(after(&once, &probe, Run::default(), NOW, 0.5).0, Next::Dead, "who wants one attempt gets no second");
 }
 
@@ -190,7 +226,7 @@ fn the_end_of_time_is_not_passed() {
     let policy = policy(Retry { max_interval: Duration::MAX, initial_interval: Duration::MAX, max_elapsed: Duration::MAX, ..even() });
     let end = Timestamp::from_millis(i64::MAX);
     let run = Run { attempts: 5, elapsed: Duration::MAX - SECOND };
-    let failure = Failure { error: &answered(500, None), took: Duration::ZERO, counts: Counts::All };
+    let failure = Failure { error: &answered(500, None), took: Duration::ZERO, counts: Counts::All, order: None };
     assert_eq!(after(&policy, &failure, run, end, 1.0).0, Next::RetryAt(end));
 }
 
@@ -235,7 +271,7 @@ proptest! {
         let before = Run { attempts, elapsed: Duration::from_millis(elapsed) };
         let took = Duration::from_millis(took);
         let now = Timestamp::from_millis(millis);
-        let failure = Failure { error: &answered(status, Some("30")), took, counts: Counts::All };
+        let failure = Failure { error: &answered(status, Some("30")), took, counts: Counts::All, order: None };
         let (next, run) = after(&policy, &failure, before, now, random);
         prop_assert_eq!(run.attempts, attempts.saturating_add(1));
         prop_assert!(run.elapsed >= before.elapsed.saturating_add(took));

@@ -49,7 +49,7 @@ async fn handle(track: &Arc<Track>, mut lease: Lease, pass: &mut Option<Pass>) -
             let counts = track.ended(pass.take(), &lane.policy, sent.failure(), now);
             attempt::decide(&lane.policy, &lease, sent, counts, now)
         }
-        None => attempt::without_body(&lease, &track.clock),
+        None => attempt::without_body(&lane.policy, &lease, &track.clock),
     };
     track.tell(settlement.seq, Some(&settlement));
     if let Some(metrics) = &track.metrics {

@@ -6,6 +6,7 @@ use super::{
     event::Flags,
     id::EventId,
     name::Name,
+    order::OrderKey,
 };
 use bytes::Bytes;
 use std::{sync::Arc, time::Duration};
@@ -56,6 +57,8 @@ pub struct Lease {
     pub attempts: u32,
     /// The current run of the retry policy.
     pub run: Run,
+    /// What it is kept in order by: no other delivery of this key to its destination is leased meanwhile.
+    pub order: Option<OrderKey>,
     /// The bytes, while there is room to keep them; else they are read from the store at the attempt.
     pub body: Option<HeldBody>,
 }
@@ -108,6 +111,8 @@ pub struct Settlement {
     pub run: Run,
     /// What follows.
     pub next: Next,
+    /// Of a delivery that is kept in order: how long after its first failure those behind it may pass. Of any other `None`.
+    pub order_wait: Option<Duration>,
 }
 
 /// The state of a delivery.

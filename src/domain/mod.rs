@@ -10,6 +10,7 @@ pub mod head;
 pub mod id;
 pub mod json;
 pub mod name;
+pub mod order;
 pub mod path;
 pub mod pem;
 pub mod plan;

@@ -1,6 +1,6 @@
 //! What the rules decided for one event.
 
-use super::name::Name;
+use super::{name::Name, order::OrderKey};
 use std::time::Duration;
 
 /// Where an event goes and what the provider is answered. Decided once, when the event is accepted.
@@ -45,6 +45,8 @@ pub struct Target {
     pub destination: Name,
     /// The rules that send the event there.
     pub rules: Vec<Name>,
+    /// What it is kept in order by there; `None`: by nothing.
+    pub order: Option<OrderKey>,
 }
 
 /// Whether a rule that is no tap matched.

@@ -3,6 +3,7 @@
 use crate::domain::{
     event::Event,
     name::Name,
+    order::OrderKey,
     plan::{Plan, Respond, Routing, Target},
 };
 use std::collections::HashMap;
@@ -23,6 +24,8 @@ pub struct Rules {
     pub unmatched: Option<Name>,
     /// Per source, the answer where no matching rule says otherwise.
     pub answers: HashMap<Name, u16>,
+    /// Per destination that keeps an order, the field by whose values it does.
+    pub orders: HashMap<Name, field::Field>,
 }
 
 /// One rule.
@@ -76,8 +79,22 @@ impl Rules {
         {
             target(&mut targets, destination);
         }
+        for target in &mut targets {
+            target.order = self.order(&target.destination, event);
+        }
         let of_source = || Respond::Now(self.answers.get(&event.source).copied().unwrap_or(ANSWER));
         Plan { targets, rules, routing, answer: answer.cloned().unwrap_or_else(of_source) }
+    }
+
+    /// The event's deliveries to these destinations, wherever the rules send it.
+    pub fn targets(&self, destinations: &[Name], event: &Event) -> Vec<Target> {
+        let target = |name: &Name| Target { destination: name.clone(), rules: Vec::new(), order: self.order(name, event) };
+        destinations.iter().map(target).collect()
+    }
+
+    /// What an event is kept in order by at a destination: the text of its field, as conditions see it.
+    fn order(&self, destination: &Name, event: &Event) -> Option<OrderKey> {
+        OrderKey::of(self.orders.get(destination)?.find(event).text()?)
     }
 
     /// The rules that hold of an event, in order, to the first that stops.
@@ -113,7 +130,7 @@ fn send(targets: &mut Vec<Target>, to: &[Name], rule: &Name) {
 fn target<'a>(targets: &'a mut Vec<Target>, destination: &Name) -> &'a mut Target {
     let known = targets.iter().position(|target| target.destination == *destination);
     let place = known.unwrap_or_else(|| {
-        targets.push(Target { destination: destination.clone(), rules: Vec::new() });
+        targets.push(Target { destination: destination.clone(), rules: Vec::new(), order: None });
         targets.len() - 1
     });
     &mut targets[place]

@@ -45,10 +45,20 @@ pub struct DeliverySummary {
     pub status: DeliveryStatus,
     /// Attempts made.
     pub attempts: u32,
-    /// When it is tried next, of a failed one.
+    /// When it is tried next, of a failed one; of one that is held back, when that ends at the latest, where it is known.
     pub next_attempt_at: Option<Timestamp>,
+    /// The event that holds it back: an earlier one that it is kept in order with.
+    pub waits_for: Option<EventId>,
     /// The last attempt.
     pub last: Option<Attempt>,
+}
+
+impl DeliverySummary {
+    /// One that waits in memory for its first attempt.
+    pub(super) fn leased(destination: Name, rules: Vec<Name>) -> Self {
+        let (status, next_attempt_at, waits_for, last) = (DeliveryStatus::Waiting, None, None, None);
+        Self { destination, rules, status, attempts: 0, next_attempt_at, waits_for, last }
+    }
 }
 
 /// An event with everything that is known of it, but its body.

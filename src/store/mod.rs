@@ -57,7 +57,9 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// A failing disk is waited for: the call ends with an error only when the store is closed.
     fn append(&self, new: NewEvent) -> Answer<'_, Appended>;
 
-    /// Leases up to `max` deliveries of the destination that are due and not leased yet, the longest due first.
+    /// Leases up to `max` deliveries of the destination that are due and not leased yet, the longest due first. Of those that are
+    /// [kept in order](crate::domain::plan::Target::order) by one key one is leased at a time: the first, unless it has failed
+    /// for longer than its [`Settlement::order_wait`].
     fn lease<'a>(&'a self, destination: &'a Name, max: usize) -> Answer<'a, Leased>;
 
     /// Takes back leases that nobody will attempt now: their deliveries wait as before, or are parked where their destination
@@ -85,8 +87,9 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Events, a page of them. What cannot be read is left out and counted.
     fn search(&self, query: Query) -> Answer<'_, Page>;
 
-    /// Makes what is dead or waiting due now, with a fresh run of the retry policy.
-    /// `None`: no such event. A lane that is told by [`Retried::due`] has to ask for leases.
+    /// Makes what is dead or waiting due now, with a fresh run of the retry policy. What is kept in order goes behind all that
+    /// waits there if it was dead, and keeps its place if it waits itself.
+    /// `None`: no such event. A lane that is told by [`Retried::due`] or [`Retried::held_back`] has to ask for leases.
     fn retry(&self, id: EventId, destination: Option<Name>) -> Answer<'_, Option<Retried>>;
 
     /// Sends the event again: begins the chosen deliveries anew, also those that are delivered, with a fresh run of the retry
@@ -172,7 +175,8 @@ pub enum Appended {
         seq: Seq,
         /// Its deliveries, to be attempted by the caller. One whose destination is not served is parked.
         leases: Vec<Lease>,
-        /// Destinations whose delivery waits in the store, since their window is full; never the one for which the answer waits.
+        /// Destinations whose delivery waits in the store, since their window is full, or for an earlier one that it is kept in
+        /// order with; the one for which the answer waits only for the latter. Their lanes have to ask for leases.
         deferred: Vec<Name>,
         /// Whether it has the signature of an earlier event, and is harmless: then it is flagged
         /// [`RENOTIFIED`](crate::domain::event::Flags::RENOTIFIED).
@@ -190,7 +194,7 @@ pub enum Appended {
         answer: Respond,
         /// The delivery for which that answer waits, where it is due and nobody had its lease; to be attempted by the caller.
         lease: Option<Box<Lease>>,
-        /// Destinations whose delivery is due now. Their lanes have to ask for leases.
+        /// Destinations whose delivery is due now, or in its turn. Their lanes have to ask for leases.
         due: Vec<Name>,
     },
     /// Other bytes with a signature that is stored already, not harmless. Stored in quarantine, unless there are too many of them.
@@ -227,10 +231,19 @@ pub struct Leased {
 pub struct Retried {
     /// Destinations whose delivery is due now.
     pub due: Vec<Name>,
+    /// Destinations whose delivery waits for an earlier one that it is kept in order with. Their lanes have to ask for leases.
+    pub held_back: Vec<Name>,
     /// Destinations whose delivery is leased, so being attempted or next in its lane: no second attempt is started.
     pub in_flight: Vec<Name>,
     /// Destinations whose delivery is parked or dead, and not due, since the rules file no longer has them.
     pub removed: Vec<Name>,
+}
+
+impl Retried {
+    /// Whether nothing is on its way, nor will be.
+    pub fn is_nothing(&self) -> bool {
+        self.due.is_empty() && self.held_back.is_empty() && self.in_flight.is_empty()
+    }
 }
 
 /// What `release` did.
@@ -238,7 +251,7 @@ pub struct Retried {
 pub enum Released {
     /// It goes on.
     Released {
-        /// Destinations whose delivery is due now. Their lanes have to ask for leases.
+        /// Destinations whose delivery is due now, or in its turn. Their lanes have to ask for leases.
         due: Vec<Name>,
     },
     /// It was not in quarantine, and nothing is done.
@@ -291,8 +304,10 @@ pub struct DestinationStats {
     pub destination: Name,
     /// Due and not being attempted, leased or not.
     pub ready: u64,
-    /// Failed, and due later.
+    /// Failed, and due later; with them those that may pass one that failed, later.
     pub retrying: u64,
+    /// Waiting for an earlier one that they are kept in order with; they count as neither ready nor retrying.
+    pub held_back: u64,
     /// Given up.
     pub dead: u64,
     /// Not tried, since the rules file no longer has the destination.

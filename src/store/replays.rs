@@ -1,7 +1,10 @@
 //! Sending again what was sent: how an event's deliveries are chosen, and what came of it.
 
 use super::Retried;
-use crate::domain::{name::Name, plan::Plan};
+use crate::domain::{
+    name::Name,
+    plan::{Plan, Target},
+};
 
 /// Which deliveries of an event a replay begins anew, be they delivered, dead or still to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,9 +12,17 @@ pub enum Selection {
     /// All that it has.
     Planned,
     /// One to each of these destinations, also where it never went.
-    To(Vec<Name>),
+    To(Vec<Target>),
     /// Those of this plan, by its rules.
     Rerouted(Plan),
+}
+
+impl Selection {
+    /// One to each of these destinations, in order with nothing where there is none yet.
+    pub fn to(destinations: &[Name]) -> Self {
+        let target = |name: &Name| Target { destination: name.clone(), rules: Vec::new(), order: None };
+        Self::To(destinations.iter().map(target).collect())
+    }
 }
 
 /// What `replay` did with an event.

@@ -77,7 +77,15 @@ impl Gateway {
 }
 
 pub(crate) fn policy(concurrency: usize) -> Policy {
-    Policy { concurrency, retry: SOON, give_up_on: StatusSet::gone(), breaker: None, rate_limit: None, paused: false }
+    Policy {
+        concurrency,
+        retry: SOON,
+        give_up_on: StatusSet::gone(),
+        breaker: None,
+        order_wait: Duration::ZERO,
+        rate_limit: None,
+        paused: false,
+    }
 }
 
 fn lane(name: &str, url: &str, policy: Policy) -> Lane {

@@ -2,7 +2,7 @@
 
 use crate::provider::{data, open};
 use hookgate::{
-    domain::{event::Event, name::Name, plan::Respond, secret::Secret},
+    domain::{event::Event, name::Name, order::OrderKey, plan::Respond, secret::Secret},
     provider::{self, Unsigned},
     route::{
         Action, Rule, Rules,
@@ -304,11 +304,45 @@ fn the_first_match_that_has_an_answer_gives_it_and_else_the_source() {
         (vec![respond(rule("a", &[], tap(&["t"])), 201), respond(rule("b", &[], to(&["x"])), 200)], 201),
         (vec![rule("a", &[], to(&["x"]))], 202),
     ] {
-        let rules = Rules { rules: given, unmatched: None, answers: answers(202) };
+        let rules = Rules { rules: given, answers: answers(202), ..Rules::default() };
         assert_eq!(rules.plan(&paid).answer, Respond::Now(wanted), "{rules:?}");
     }
     let elsewhere = Rules { answers: [(Name::unchecked("other"), 201)].into(), ..Rules::default() };
     assert_eq!(elsewhere.plan(&paid).answer, Respond::Now(200));
     let matched = rules(vec![rule("a", &[], Action::Drop), rule("b", &[is("state", &["cod"])], to(&["x"])), rule("c", &[], tap(&["t"]))]);
     assert_eq!(matched.plan(&paid).rules, names(&["a", "c"]));
+}
+
+#[test]
+fn a_destination_that_keeps_an_order_is_told_by_what_and_any_other_by_nothing() {
+    let payload = r#"{"state":"paid","session_id":"s1","order_no":"","txn":{"id":7,"null":null,"list":[1],"empty":"","yes":true}}"#;
+    let paid = event(payload);
+    let key = |field: &str| {
+        let orders = [(Name::unchecked("x"), Field::parse(field).expect("a field"))].into();
+        let rules = Rules { orders, ..rules(vec![rule("a", &[], to(&["x", "y"])), rule("b", &[], tap(&["x"]))]) };
+        let plan = rules.plan(&paid);
+        assert_eq!(plan.targets[1].order, None, "{field}");
+        plan.targets[0].order
+    };
+    for (field, value) in [
+        ("session_id", Some("s1")),
+        ("from", Some("ottu")),
+        ("txn.id", Some("7")),
+        ("txn.yes", Some("true")),
+        ("order_no", None),
+        ("body.order_no", None),
+        ("txn.empty", None),
+        ("txn.null", None),
+        ("txn.list", None),
+        ("txn", None),
+        ("txn.absent", None),
+    ] {
+        assert_eq!(key(field), value.and_then(OrderKey::of), "{field}");
+    }
+    let unmatched = Rules {
+        unmatched: Some(Name::unchecked("x")),
+        orders: [(Name::unchecked("x"), Field::parse("session_id").expect("a field"))].into(),
+        ..Rules::default()
+    };
+    assert_eq!(unmatched.plan(&paid).targets[0].order, OrderKey::of("s1"), "also where nothing matched");
 }

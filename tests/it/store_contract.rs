@@ -11,6 +11,7 @@ use hookgate::{
         id::EventId,
         json::Document,
         name::Name,
+        order::OrderKey,
         plan::{Plan, Respond, Routing, Target},
     },
     metrics::{Labels, Metrics},
@@ -41,7 +42,9 @@ mod budget;
 mod bulk;
 mod delivering;
 mod finding;
+mod line_model;
 mod model;
+mod ordering;
 mod parking;
 mod pausing;
 mod releasing;
@@ -151,7 +154,7 @@ impl Judge for Strict {
 
 pub fn to(event: Event, destinations: &[&str]) -> NewEvent {
     let rules = vec![name("all")];
-    let targets = destinations.iter().map(|text| Target { destination: name(text), rules: rules.clone() }).collect::<Vec<_>>();
+    let targets = destinations.iter().map(|text| Target { destination: name(text), rules: rules.clone(), order: None }).collect::<Vec<_>>();
     let routing = if targets.is_empty() { Routing::Unmatched } else { Routing::Routed };
     NewEvent {
         event: Arc::new(event),
@@ -161,6 +164,13 @@ pub fn to(event: Event, destinations: &[&str]) -> NewEvent {
     }
 }
 
+/// The same, kept in order by that value.
+pub fn in_order(event: Event, destinations: &[&str], value: &str) -> NewEvent {
+    let mut new = to(event, destinations);
+    new.plan.targets.iter_mut().for_each(|target| target.order = OrderKey::of(value));
+    new
+}
+
 /// Stores a new event and takes its leases.
 pub async fn stored(store: &Arc<dyn Store>, new: NewEvent) -> (Seq, Vec<Lease>, Vec<Name>) {
     match store.append(new).await.unwrap() {
@@ -168,6 +178,9 @@ pub async fn stored(store: &Arc<dyn Store>, new: NewEvent) -> (Seq, Vec<Lease>, 
         other => panic!("not stored: {other:?}"),
     }
 }
+
+/// How long one that fails holds back those behind it.
+pub const ORDER_WAIT: Duration = Duration::from_secs(600);
 
 pub fn settlement(lease: &Lease, next: Next) -> Settlement {
     let is_done = next == Next::Delivered;
@@ -181,7 +194,14 @@ pub fn settlement(lease: &Lease, next: Next) -> Settlement {
         error: None,
     };
     let run = Run { attempts: lease.run.attempts + 1, elapsed: lease.run.elapsed + Duration::from_millis(12) };
-    Settlement { seq: lease.event.seq, destination: lease.destination.clone(), attempt, run, next }
+    Settlement {
+        seq: lease.event.seq,
+        destination: lease.destination.clone(),
+        attempt,
+        run,
+        next,
+        order_wait: lease.order.map(|_| ORDER_WAIT),
+    }
 }
 
 pub fn in_an_hour() -> Timestamp {

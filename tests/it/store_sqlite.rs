@@ -1,6 +1,6 @@
 //! What only the SQLite engine has to show: its folder, a failing disk, its bounds.
 
-use crate::store_contract::{House, SQLITE, all, event, ids, name, settlement, signed, stored, to, until, until_states};
+use crate::store_contract::{House, SQLITE, all, event, ids, in_order, name, settlement, signed, stored, to, until, until_states};
 use hookgate::{
     domain::{
         attempt::Next,
@@ -261,6 +261,21 @@ async fn many_waiting_deliveries_are_rows_and_not_memory() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn only_a_delivery_that_is_kept_in_order_has_a_row_before_its_outcome() {
+    let house = House::new(SQLITE);
+    let store = house.open();
+    for number in 0..10 {
+        assert_eq!(stored(&store, to(event(number), &["orders"])).await.1.len(), 1);
+        assert_eq!(stored(&store, in_order(event(100 + number), &["orders"], "")).await.1.len(), 1);
+    }
+    let connection = rusqlite::Connection::open(database(&house)).unwrap();
+    let rows = || connection.query_row("SELECT count(*) FROM delivery", [], |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!(rows(), 0);
+    assert_eq!(stored(&store, in_order(event(200), &["orders"], "a")).await.1.len(), 1);
+    assert_eq!(rows(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_indexes_follow_within_a_second() {
     let house = House::new(SQLITE);
     let store = house.open();
@@ -339,6 +354,8 @@ async fn a_store_of_an_earlier_version_is_brought_up_to_date_with_what_it_holds(
         "DROP TABLE paused;",
         "DROP INDEX waiting; CREATE INDEX waiting ON delivery (seq) WHERE status IN (0, 1, 4);",
         "DROP TABLE replay;",
+        "DROP INDEX line; DROP INDEX unpassed; ALTER TABLE delivery DROP COLUMN order_key; ALTER TABLE delivery DROP COLUMN place;
+         ALTER TABLE delivery DROP COLUMN passes_at;",
     ];
     for version in 1..=steps.len() {
         is_brought_up_to_date(&format!("{} PRAGMA user_version = {version}", steps[version - 1..].concat())).await;
@@ -361,6 +378,10 @@ async fn is_brought_up_to_date(undo: &str) {
     let after = store.stats().await.unwrap().quarantine_bytes;
     assert!(after > 0 && after.abs_diff(before) < 200, "{before} and {after}");
     assert_eq!(store.lease(&name("orders"), 10).await.unwrap().leases.len(), 1);
+    for number in [3, 4] {
+        stored(&store, in_order(event(number), &["erp"], "a")).await;
+    }
+    assert_eq!(store.stats().await.unwrap().destinations[0].held_back, 1);
     store.pause(name("orders")).await.unwrap();
     assert_eq!(store.paused().await.unwrap(), [name("orders")]);
 }

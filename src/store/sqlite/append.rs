@@ -3,6 +3,8 @@
 use super::{
     super::{Appended, BODIES_PER_SIGNATURE, NewEvent},
     book::Draft,
+    lanes::Kept,
+    order::Turn,
     quarantine::Portion,
     rows::{self, ContentType},
     shared::Shared,
@@ -13,6 +15,7 @@ use crate::domain::{
     event::{Event, Fields, Flags, Reason, Verdict},
     id::EventId,
     name::Name,
+    order::OrderKey,
     plan::{Plan, Respond, Target},
 };
 use bytes::Bytes;
@@ -55,6 +58,7 @@ impl Placed {
             rules: target.rules,
             attempts: 0,
             run: Run::default(),
+            order: target.order,
             body: held(),
         };
         Appended::Stored { seq: accepted.seq, leases: targets.into_iter().map(lease).collect(), deferred, is_variant }
@@ -179,6 +183,12 @@ impl Work<'_> {
         Ok(others.first().map_or(Known::No, |first| Known::Other { first: *first, recent }))
     }
 
+    /// The key of what comes next.
+    pub(super) fn next_seq(&mut self) -> i64 {
+        self.draft.last_seq = (self.draft.last_seq + 1).max(self.now.saturating_mul(1 << 20));
+        self.draft.last_seq
+    }
+
     fn store(&mut self, event: &Arc<Event>, plan: &Plan, standing: Standing) -> Result<Placed> {
         let portion = match standing {
             Standing::Accepted => Portion::whole(event),
@@ -186,30 +196,29 @@ impl Work<'_> {
             Standing::KeptBack(..) => self.keep_back(event),
         };
         let flags = portion.flags;
-        let seq = (self.draft.last_seq + 1).max(self.now.saturating_mul(1 << 20));
-        self.draft.last_seq = seq;
+        let seq = self.next_seq();
         self.insert(seq, event, &portion, plan, standing)?;
         self.note(seq, event, &portion.fields);
         let mut leased = Vec::new();
         let mut deferred = Vec::new();
+        let mut lacking = 0;
         for target in &plan.targets {
             let destination = self.shared.names.id(self.connection, &target.destination)?;
             if !self.book.serves(&target.destination) {
-                self.park_in_row(seq, destination)?;
+                self.park_new(seq, destination, target.order)?;
                 continue;
             }
             let is_waited_for = plan.answer.wait().is_some_and(|wait| wait.destination == target.destination);
-            let more = self.draft.leased.get(&destination).map_or(0, Vec::len);
-            let is_full = || self.draft.backlog.contains(&destination) || self.shared.lanes().is_full(destination, more);
-            if !is_waited_for && is_full() {
-                self.wait_in_row(seq, destination)?;
-                deferred.push(target.destination.clone());
-            } else {
-                self.draft.leased.entry(destination).or_default().push(seq);
-                leased.push(target.clone());
+            match self.enter(seq, destination, target.order, is_waited_for)? {
+                Some(kept) => {
+                    self.draft.lease(destination, seq, kept);
+                    lacking += usize::from(kept == Kept::InPlan);
+                    leased.push(target.clone());
+                }
+                None => deferred.push(target.destination.clone()),
             }
         }
-        self.draft.tracked.push((seq, leased.len()));
+        self.draft.tracked.push((seq, lacking));
         let accepted = Arc::new(Accepted {
             seq: Seq(seq),
             id: event.id,
@@ -222,6 +231,20 @@ impl Work<'_> {
         });
         let (body, is_variant) = (event.payload.bytes().clone(), matches!(standing, Standing::Renotified(_)));
         Ok(Placed::Stored { accepted, targets: leased, deferred, body, is_variant })
+    }
+
+    /// How a new delivery is kept that is leased at once; `None`: it waits in a row. One that somebody waits for is ahead of all
+    /// but those that it is kept in order with.
+    fn enter(&mut self, seq: i64, destination: i64, order: Option<OrderKey>, is_waited_for: bool) -> Result<Option<Kept>> {
+        let more = self.draft.leased.get(&destination).map_or(0, Vec::len);
+        let is_crowded = || self.draft.backlog.contains(&destination) || self.shared.lanes().is_full(destination, more);
+        let is_full = !is_waited_for && is_crowded();
+        match order {
+            None if is_full => self.wait_in_row(seq, destination).map(|()| None),
+            None => Ok(Some(Kept::InPlan)),
+            Some(key) if is_full => self.line_up_late(seq, destination, key).map(|_turn| None),
+            Some(key) => Ok((self.line_up(seq, destination, key)? == Turn::Free).then_some(Kept::Ordered(key.bits()))),
+        }
     }
 
     /// Gives a delivery that was not attempted a row; it is due since its event came.

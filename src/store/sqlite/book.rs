@@ -113,9 +113,9 @@ pub(super) struct Draft {
     /// Its events, with the number of their destinations that have no row.
     pub(super) tracked: Vec<(i64, usize)>,
     /// Deliveries that it leases.
-    pub(super) leased: HashMap<i64, Vec<i64>>,
-    /// Deliveries with a row that it leases.
-    pub(super) taken: Vec<(i64, i64)>,
+    pub(super) leased: HashMap<i64, Vec<(i64, Kept)>>,
+    /// Those of them that are in a line: destination and order key.
+    pub(super) holders: HashSet<(i64, i64)>,
     /// Leases that it ends.
     pub(super) freed: HashSet<(i64, i64)>,
     /// Rows that are pending after it and not leased: destination, due time, event.
@@ -130,6 +130,21 @@ pub(super) struct Draft {
     pub(super) is_empty: bool,
     /// All events up to this one are in the indexes now.
     pub(super) indexed: Option<i64>,
+}
+
+impl Draft {
+    /// Leases a delivery.
+    pub(super) fn lease(&mut self, destination: i64, seq: i64, kept: Kept) {
+        self.leased.entry(destination).or_default().push((seq, kept));
+        if let Kept::Ordered(key) = kept {
+            self.holders.insert((destination, key));
+        }
+    }
+
+    /// Whether it leases the delivery.
+    pub(super) fn leases(&self, destination: i64, seq: i64) -> bool {
+        self.leased.get(&destination).is_some_and(|leased| leased.iter().any(|(known, _)| *known == seq))
+    }
 }
 
 impl Book {
@@ -177,20 +192,18 @@ impl Book {
         self.fields.append(&mut draft.fields);
         self.tracked.extend(mem::take(&mut draft.tracked));
         let mut lanes = shared.lanes();
-        for (destination, events) in draft.leased {
-            lanes.lane(destination).leases.extend(events.into_iter().map(|seq| (seq, Kept::InPlan)));
-        }
         for (seq, destination) in draft.freed {
-            if lanes.lane(destination).leases.remove(&seq) == Some(Kept::InPlan) {
+            if lanes.lane(destination).free(seq) == Some(Kept::InPlan) {
                 self.has_row(seq);
             }
         }
-        for (seq, destination) in draft.taken {
-            lanes.lane(destination).leases.insert(seq, Kept::InRow);
+        // What was freed may be leased again in the same transaction: for a duplicate whose answer waits.
+        for (destination, events) in draft.leased {
+            let lane = lanes.lane(destination);
+            events.into_iter().for_each(|(seq, kept)| lane.lease(seq, kept));
         }
         for (seq, destination) in draft.spilled {
-            if let Some(kept @ Kept::InPlan) = lanes.lane(destination).leases.get_mut(&seq) {
-                *kept = Kept::InRow;
+            if lanes.lane(destination).has_row(seq) {
                 self.has_row(seq);
             }
         }

@@ -146,7 +146,8 @@ impl Work<'_> {
                         return Ok(Some(target.destination.clone()));
                     }
                 }
-                let Retried { due: begun, in_flight, removed } = self.begin_anew(seq.0, selection, open)?;
+                let Retried { due: mut begun, held_back, in_flight, removed } = self.begin_anew(seq.0, selection, open)?;
+                begun.extend(held_back);
                 for name in &begun {
                     *due.entry(name.clone()).or_default() += 1;
                     room.entry(name.clone()).and_modify(|left| *left = left.saturating_sub(1));

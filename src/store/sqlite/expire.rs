@@ -159,8 +159,15 @@ impl Work<'_> {
                 self.connection.prepare_cached(sql)?.execute((rows::field_hash(field, &text), seq))?;
             }
         }
-        for sql in ["DELETE FROM body WHERE seq = ?1", "DELETE FROM delivery WHERE seq = ?1", "DELETE FROM attempt WHERE seq = ?1"] {
+        for sql in ["DELETE FROM body WHERE seq = ?1", "DELETE FROM attempt WHERE seq = ?1"] {
             self.connection.prepare_cached(sql)?.execute([seq])?;
+        }
+        let sql = "DELETE FROM delivery WHERE seq = ?1 RETURNING destination, CASE WHEN status = 4 THEN order_key END";
+        let mut delete = self.connection.prepare_cached(sql)?;
+        let left = delete.query_map([seq], |row| Ok((row.get(0)?, row.get::<_, Option<i64>>(1)?)))?.collect::<Result<Vec<_>>>()?;
+        for (destination, key) in left {
+            // What comes next in its line may be back already, while this one was still parked.
+            key.map_or(Ok(()), |key| self.arrange(destination, key))?;
         }
         Ok(())
     }

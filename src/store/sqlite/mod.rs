@@ -46,6 +46,7 @@ mod index;
 mod lanes;
 mod lease;
 mod names;
+mod order;
 mod park;
 mod pause;
 mod progress;

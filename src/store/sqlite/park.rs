@@ -1,7 +1,7 @@
 //! Deliveries whose destination leaves the rules file, or is there again: a bounded number in one transaction.
 
-use super::work::Work;
-use crate::domain::name::Name;
+use super::{order::HELD, work::Work};
+use crate::domain::{name::Name, order::OrderKey};
 use rusqlite::{OptionalExtension, Result};
 use std::collections::HashSet;
 
@@ -30,6 +30,14 @@ impl Work<'_> {
             }
         }
         Ok(room == 0)
+    }
+
+    /// Parks a new delivery.
+    pub(super) fn park_new(&mut self, seq: i64, destination: i64, order: Option<OrderKey>) -> Result<()> {
+        match order {
+            None => self.park_in_row(seq, destination),
+            Some(key) => self.line_up_parked(seq, destination, key),
+        }
     }
 
     /// Gives a delivery that was not attempted a row in which it is parked.
@@ -68,15 +76,24 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Lets what is parked wait again, due since its event came: so it is ahead of what comes now, in its order.
+    /// Lets what is parked wait again, due since its event came: so it is ahead of what comes now, in its order. What is in a
+    /// line is due in its turn; what is leased is kept as due, so that it is leased again if the lease lapses.
     fn take_up(&mut self, destination: i64, room: &mut usize) -> Result<()> {
-        let sql = "UPDATE delivery SET status = 0, due_at = ?3 WHERE seq = ?1 AND destination = ?2";
+        let sql = "UPDATE delivery SET status = 0, due_at = CASE WHEN ?4 OR order_key IS NULL OR passes_at IS NOT NULL THEN ?3 ELSE ?5 END
+                   WHERE seq = ?1 AND destination = ?2 RETURNING due_at, order_key";
+        let mut lines: HashSet<i64> = HashSet::new();
         for seq in self.some(PARKED, destination, room)? {
-            self.connection.prepare_cached(sql)?.execute((seq, destination, seq >> 20))?;
-            self.draft.pending.push((destination, seq >> 20, seq));
-            self.draft.backlog.insert(destination);
+            let is_leased = self.shared.lanes().leased(seq, destination).is_some();
+            let mut take_up = self.connection.prepare_cached(sql)?;
+            let row = (seq, destination, seq >> 20, is_leased, HELD);
+            let (due_at, key) = take_up.query_row(row, |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?)))?;
+            lines.extend(key);
+            if due_at != HELD {
+                self.draft.pending.push((destination, due_at, seq));
+                self.draft.backlog.insert(destination);
+            }
         }
-        Ok(())
+        lines.into_iter().try_for_each(|key| self.arrange(destination, key))
     }
 
     fn some(&self, sql: &str, destination: i64, room: &mut usize) -> Result<Vec<i64>> {

@@ -2,16 +2,16 @@
 
 use super::{
     super::{DeliverySummary, EventDetail, EventSummary},
-    append, rows,
+    append,
+    order::{self, HELD},
+    rows,
     shared::Shared,
 };
 use crate::domain::{
-    attempt::Attempt,
     clock::Timestamp,
     delivery::{DeliveryStatus, Seq},
     event::{Fields, Flags, Reason, Verdict},
     id::EventId,
-    name::Name,
     plan::Target,
 };
 use bytes::Bytes;
@@ -81,26 +81,35 @@ pub(super) fn deliveries(connection: &Connection, shared: &Shared, seq: Seq, tar
     if targets.is_empty() {
         return Ok(Vec::new());
     }
-    let sql = "SELECT destination, status, due_at, attempts, at, duration, result, code, response, error FROM delivery WHERE seq = ?1";
+    let sql = "SELECT destination, status, due_at, attempts, at, duration, result, code, response, error, order_key, passes_at
+               FROM delivery WHERE seq = ?1";
+    let now = shared.timeline.now();
     let mut statement = connection.prepare_cached(sql)?;
     let found = statement.query_map([seq.0], |row| {
-        let due_at: Option<i64> = row.get(2)?;
-        let state = (rows::status(row.get(1)?)?, due_at, row.get(3)?, rows::attempt(row, 3)?);
-        Ok((shared.names.name(row.get(0)?)?, state))
-    })?;
-    let mut found = found.collect::<Result<Vec<(Name, (DeliveryStatus, Option<i64>, u32, Option<Attempt>))>>>()?;
-    let summary = |target: Target| {
-        let place = found.iter().position(|(name, _)| *name == target.destination);
-        let (status, due_at, attempts, last) = place.map_or((DeliveryStatus::Waiting, None, 0, None), |place| found.swap_remove(place).1);
-        let due_at = due_at.filter(|_| status == DeliveryStatus::Retrying);
-        DeliverySummary {
-            destination: target.destination,
-            rules: target.rules,
+        let (destination, status, due_at): (i64, _, Option<i64>) = (row.get(0)?, rows::status(row.get(1)?)?, row.get(2)?);
+        let (key, passes_at): (Option<i64>, Option<i64>) = (row.get(10)?, row.get(11)?);
+        let later = due_at.filter(|due_at| status == DeliveryStatus::Retrying || *due_at > now);
+        let is_held_back = status == DeliveryStatus::Waiting && passes_at.is_none() && later.is_some();
+        let waits_for = match key.filter(|_| is_held_back) {
+            Some(key) => order::holder(connection, shared, seq.0, destination, key)?,
+            None => None,
+        };
+        let next_attempt_at = later.filter(|later| *later != HELD).map(|later| shared.timeline.to_wall(later));
+        let summary = DeliverySummary {
+            destination: shared.names.name(destination)?,
+            rules: Vec::new(),
             status,
-            attempts,
-            next_attempt_at: due_at.map(|due_at| shared.timeline.to_wall(due_at)),
-            last,
-        }
+            attempts: row.get(3)?,
+            next_attempt_at,
+            waits_for,
+            last: rows::attempt(row, 3)?,
+        };
+        Ok(summary)
+    })?;
+    let mut found = found.collect::<Result<Vec<DeliverySummary>>>()?;
+    let summary = |Target { destination, rules, .. }: Target| match found.iter().position(|one| one.destination == destination) {
+        Some(place) => DeliverySummary { rules, ..found.swap_remove(place) },
+        None => DeliverySummary::leased(destination, rules),
     };
     Ok(targets.into_iter().map(summary).collect())
 }

@@ -31,7 +31,7 @@ impl Work<'_> {
         self.no_longer_kept_back(weight);
         let mut due = Vec::new();
         for target in &plan.targets {
-            self.add(seq, &target.destination, &mut due)?;
+            self.add(seq, target, &mut due)?;
         }
         self.waits_no_more(seq)?;
         Ok(Some(Released::Released { due }))

@@ -1,12 +1,12 @@
 //! The same bytes again: their sender means that something did not get through, so what helps is done.
 //! (provider-ottu §5, duplicates)
 
-use super::{super::NewEvent, append::Placed, lease, rows, work::Work};
+use super::{super::NewEvent, append::Placed, lanes::Kept, lease, order, rows, work::Work};
 use crate::domain::{
     delivery::{DeliveryStatus, Lease, Seq},
     event::{Flags, Verdict},
     name::Name,
-    plan::{Plan, Respond, Routing},
+    plan::{Plan, Respond, Routing, Target},
 };
 use rusqlite::{OptionalExtension, Result};
 
@@ -71,7 +71,7 @@ impl Work<'_> {
                 }
                 self.help(seq, &target.destination, new, Absorb::Always, &mut due)?;
             } else {
-                self.add(seq, &target.destination, &mut due)?;
+                self.add(seq, target, &mut due)?;
                 plan.targets.push(target.clone());
             }
         }
@@ -98,7 +98,7 @@ impl Work<'_> {
         };
         let rested = at.map_or(i64::MAX, |at| new.event.received_at.millis().saturating_sub(at));
         match status {
-            DeliveryStatus::Dead => self.again(seq, destination)?,
+            DeliveryStatus::Dead => drop(self.again(seq, destination)?),
             DeliveryStatus::Retrying if rested >= REST => self.hurry(seq, destination)?,
             DeliveryStatus::Delivered if absorb == Absorb::Lately && i128::from(rested) >= new.dedupe.as_millis() as i128 => {
                 self.again(seq, destination)?;
@@ -116,13 +116,16 @@ impl Work<'_> {
     }
 
     /// Gives the event a delivery to a destination that it did not have.
-    pub(super) fn add(&mut self, seq: i64, name: &Name, due: &mut Vec<Name>) -> Result<()> {
-        let destination = self.shared.names.id(self.connection, name)?;
-        if !self.book.serves(name) {
-            return self.park_in_row(seq, destination);
+    pub(super) fn add(&mut self, seq: i64, target: &Target, due: &mut Vec<Name>) -> Result<()> {
+        let destination = self.shared.names.id(self.connection, &target.destination)?;
+        if !self.book.serves(&target.destination) {
+            return self.park_new(seq, destination, target.order);
         }
-        due.push(name.clone());
-        self.wait_in_row(seq, destination)
+        due.push(target.destination.clone());
+        match target.order {
+            None => self.wait_in_row(seq, destination),
+            Some(key) => self.line_up_late(seq, destination, key).map(drop),
+        }
     }
 
     /// Where the answer waits, the code that was given the last time stays.
@@ -134,18 +137,18 @@ impl Work<'_> {
         self.connection.prepare_cached(sql)?.execute((seq, packed, routing, answer)).map(drop)
     }
 
-    /// Leases a delivery, where it is due and nobody has it.
+    /// Leases a delivery, where it is due and nobody has it, nor one that is ahead of it in its line.
     fn take(&mut self, seq: i64, name: &Name) -> Result<Option<Lease>> {
         let Some(destination) = self.shared.names.find(name).filter(|number| !self.is_leased(seq, *number)) else {
             return Ok(None);
         };
-        let sql = "SELECT 1 FROM delivery WHERE seq = ?1 AND destination = ?2 AND status <= 1 AND due_at <= ?3";
-        if !self.book.serves(name) || !self.connection.prepare_cached(sql)?.exists((seq, destination, self.now))? {
+        if !self.book.serves(name) || !self.is_next(seq, destination)? {
             return Ok(None);
         }
         match lease::read(self.connection, self.shared, seq, destination, name) {
             Ok(lease) => {
-                self.draft.taken.push((seq, destination));
+                let kept = lease.order.map_or(Kept::InRow, |key| Kept::Ordered(key.bits()));
+                self.draft.lease(destination, seq, kept);
                 Ok(Some(lease))
             }
             Err(error) if error.sqlite_error_code().is_some() => Err(error),
@@ -156,10 +159,23 @@ impl Work<'_> {
         }
     }
 
+    fn is_next(&self, seq: i64, destination: i64) -> Result<bool> {
+        let sql = "SELECT order_key FROM delivery WHERE seq = ?1 AND destination = ?2 AND status <= 1 AND due_at <= ?3";
+        let row = (seq, destination, self.now);
+        match self.connection.prepare_cached(sql)?.query_row(row, |row| row.get::<_, Option<i64>>(0)).optional()? {
+            None => Ok(false),
+            Some(None) => Ok(true),
+            Some(Some(key)) => {
+                let ahead = order::due_ahead(self.connection, destination, key, self.now)?;
+                Ok(!self.is_busy(destination, key) && ahead.is_none_or(|ahead| ahead == seq))
+            }
+        }
+    }
+
     /// Whether somebody attempts the delivery, or is about to.
     pub(super) fn is_leased(&self, seq: i64, destination: i64) -> bool {
         let was_leased = || self.shared.lanes().leased(seq, destination).is_some() && !self.draft.freed.contains(&(seq, destination));
-        self.draft.taken.contains(&(seq, destination)) || was_leased()
+        self.draft.leases(destination, seq) || was_leased()
     }
 
     /// Makes due now what waits for its next attempt; its run goes on.

@@ -2,6 +2,7 @@
 
 use super::{
     super::{Replayed, Retried, Selection},
+    order::Turn,
     rows,
     work::Work,
 };
@@ -10,6 +11,7 @@ use crate::domain::{
     event::Flags,
     id::EventId,
     name::Name,
+    order::OrderKey,
     plan::{Plan, Routing, Target},
 };
 use rusqlite::{OptionalExtension, Result, Row};
@@ -85,21 +87,32 @@ impl Work<'_> {
     pub(super) fn begin_anew(&mut self, seq: i64, selection: &Selection, open: Open) -> Result<Retried> {
         let Open { before, due: targets, in_flight, removed } = open;
         let mut plan = before.clone();
-        let mut due = Vec::new();
+        let (mut due, mut held_back) = (Vec::new(), Vec::new());
         for target in targets {
             let destination = self.shared.names.id(self.connection, &target.destination)?;
-            self.again(seq, destination)?;
+            match self.begin(seq, destination, target.order)? {
+                Turn::Free | Turn::Now => due.push(target.destination.clone()),
+                Turn::Later => held_back.push(target.destination.clone()),
+            }
             self.connection.prepare_cached(FLAG)?.execute((seq, destination, rows::REPLAYED))?;
-            due.push(target.destination.clone());
             put(&mut plan, target);
         }
-        if !due.is_empty() {
+        if !due.is_empty() || !held_back.is_empty() {
             say_what_decided(&mut plan, selection, &before);
             if plan != before {
                 self.write_plan(seq, &plan)?;
             }
         }
-        Ok(Retried { due, in_flight, removed })
+        Ok(Retried { due, held_back, in_flight, removed })
+    }
+
+    /// Begins a delivery anew, or for the first time. One that has a row stays in the line that it is in, if in any.
+    fn begin(&mut self, seq: i64, destination: i64, order: Option<OrderKey>) -> Result<Turn> {
+        let sql = "SELECT 1 FROM delivery WHERE seq = ?1 AND destination = ?2";
+        match order {
+            Some(key) if !self.connection.prepare_cached(sql)?.exists((seq, destination))? => self.line_up_late(seq, destination, key),
+            Some(_) | None => self.again(seq, destination),
+        }
     }
 
     /// Whether the delivery is yet to be attempted in its run: it keeps its place.
@@ -116,10 +129,7 @@ fn chosen(selection: &Selection, before: &Plan) -> Vec<Target> {
     let known = |name: &Name| before.targets.iter().find(|target| target.destination == *name).cloned();
     match selection {
         Selection::Planned => before.targets.clone(),
-        Selection::To(names) => {
-            let target = |name: &Name| known(name).unwrap_or_else(|| Target { destination: name.clone(), rules: Vec::new() });
-            names.iter().map(target).collect()
-        }
+        Selection::To(targets) => targets.iter().map(|target| known(&target.destination).unwrap_or_else(|| target.clone())).collect(),
         Selection::Rerouted(plan) => plan.targets.clone(),
     }
 }

@@ -1,8 +1,8 @@
 //! Deliveries that an operator wants tried again now.
 
-use super::{super::Retried, rows, work::Work};
+use super::{super::Retried, order::Turn, rows, work::Work};
 use crate::domain::{delivery::DeliveryStatus, id::EventId, name::Name};
-use rusqlite::{OptionalExtension, Result};
+use rusqlite::{OptionalExtension, Result, Row};
 
 const AGAIN: &str = "UPDATE delivery SET status = 0, due_at = ?3, run_attempts = 0, run_elapsed = 0 WHERE seq = ?1 AND destination = ?2";
 
@@ -26,19 +26,32 @@ impl Work<'_> {
                     retried.removed.push(name);
                 }
             } else if self.is_open(seq, destination)? {
-                self.again(seq, destination)?;
-                retried.due.push(name);
+                match self.again(seq, destination)? {
+                    Turn::Free | Turn::Now => retried.due.push(name),
+                    Turn::Later => retried.held_back.push(name),
+                }
             }
         }
         Ok(Some(retried))
     }
 
-    /// Makes a delivery due now, and begins its run anew.
-    pub(super) fn again(&mut self, seq: i64, destination: i64) -> Result<()> {
+    /// Makes a delivery due now, or when its turn in its line comes, and begins its run anew.
+    pub(super) fn again(&mut self, seq: i64, destination: i64) -> Result<Turn> {
+        let sql = "SELECT order_key, status FROM delivery WHERE seq = ?1 AND destination = ?2 AND order_key IS NOT NULL";
+        let read = |row: &Row<'_>| Ok((row.get(0)?, rows::status(row.get(1)?)?));
+        match self.connection.prepare_cached(sql)?.query_row((seq, destination), read).optional()? {
+            None => {}
+            Some((key, DeliveryStatus::Waiting | DeliveryStatus::Retrying | DeliveryStatus::Parked)) => {
+                return self.hurry_in_line(seq, destination, key);
+            }
+            Some((key, DeliveryStatus::Delivered | DeliveryStatus::Dead | DeliveryStatus::Discarded)) => {
+                return self.line_up_again(seq, destination, key);
+            }
+        }
         self.wait_in_row(seq, destination)?;
         self.connection.prepare_cached(AGAIN)?.execute((seq, destination, self.now))?;
         self.draft.pending.push((destination, self.now, seq));
-        Ok(())
+        Ok(Turn::Now)
     }
 
     /// Whether a delivery waits, is parked, or was given up.

@@ -35,10 +35,16 @@ pub(super) const REPEATED: i64 = 1;
 /// An operator has it sent again.
 pub(super) const REPLAYED: i64 = 1 << 1;
 
-/// The flags of a delivery's bits.
+/// It goes after a later one that is in order with it, or without an earlier one.
+pub(super) const OUT_OF_ORDER: i64 = 1 << 2;
+
+/// Of a dead letter: the one behind it was let go. The index `unpassed` rests on this number.
+pub(super) const PASSED: i64 = 1 << 3;
+
+/// What its destination is told of a delivery's bits.
 pub(super) fn delivery_flags(bits: i64) -> Flags {
-    let all = [(REPEATED, Flags::REPEATED), (REPLAYED, Flags::REPLAYED)];
-    all.into_iter().filter(|(bit, _)| bits & bit != 0).fold(Flags::default(), |flags, (_, flag)| flags.with(flag))
+    let told = [(REPEATED, Flags::REPEATED), (REPLAYED, Flags::REPLAYED), (OUT_OF_ORDER, Flags::OUT_OF_ORDER)];
+    told.into_iter().filter(|(bit, _)| bits & bit != 0).fold(Flags::default(), |flags, (_, flag)| flags.with(flag))
 }
 
 /// The code of a state. The indexes of the schema rest on these numbers.
@@ -148,7 +154,7 @@ pub(super) fn unpack_plan(names: &Names, mut packed: &[u8]) -> Result<Unpacked> 
     let mut targets = Vec::new();
     for _ in 0..pull(&mut packed)? {
         let destination = names.name(pull(&mut packed)? as i64)?;
-        targets.push(Target { destination, rules: unpack_names(names, &mut packed)? });
+        targets.push(Target { destination, rules: unpack_names(names, &mut packed)?, order: None });
     }
     let rules = unpack_names(names, &mut packed)?;
     let wait = if packed.is_empty() { None } else { Some(unpack_wait(names, &mut packed)?) };
@@ -301,7 +307,7 @@ mod tests {
             let (connection, names) = dictionary();
             let list = |numbers: &[u16]| numbers.iter().map(|number| Name::unchecked(&format!("n{number}"))).collect::<Vec<_>>();
             let targets: Vec<_> =
-                targets.iter().map(|(to, rules)| Target { destination: list(&[*to]).remove(0), rules: list(rules) }).collect();
+                targets.iter().map(|(to, rules)| Target { destination: list(&[*to]).remove(0), rules: list(rules), order: None }).collect();
             let wait = wait.map(|(to, within, ok, otherwise)| {
                 Wait { destination: list(&[to]).remove(0), within: Duration::from_millis(within), ok, otherwise }
             });

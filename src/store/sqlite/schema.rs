@@ -18,7 +18,7 @@ pub(super) enum MigrateError {
 pub(super) const APPLICATION_ID: i64 = 0x686b_6774;
 
 /// Each brings the schema from the version that is its place to the next.
-const MIGRATIONS: [&str; 6] = [VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6];
+const MIGRATIONS: [&str; 7] = [VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6, VERSION_7];
 
 /// The version that this program writes.
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
@@ -130,6 +130,16 @@ CREATE TABLE replay (
     quarantined INTEGER NOT NULL DEFAULT 0, discarded INTEGER NOT NULL DEFAULT 0, nowhere INTEGER NOT NULL DEFAULT 0,
     gone INTEGER NOT NULL DEFAULT 0, damaged INTEGER NOT NULL DEFAULT 0
 );
+";
+
+/// `order_key`, `place` and `passes_at` are of a delivery that is kept in order, see `order`; `repeated` has the flags of the
+/// delivery from now on, as `rows` says.
+const VERSION_7: &str = "
+ALTER TABLE delivery ADD COLUMN order_key INTEGER;
+ALTER TABLE delivery ADD COLUMN place INTEGER;
+ALTER TABLE delivery ADD COLUMN passes_at INTEGER;
+CREATE INDEX line ON delivery (destination, order_key, passes_at, place) WHERE order_key IS NOT NULL AND (status <= 1 OR status = 4);
+CREATE INDEX unpassed ON delivery (destination, order_key) WHERE order_key IS NOT NULL AND status = 3 AND repeated & 8 = 0;
 ";
 
 /// The one connection that writes. Freed pages are used again, so the file needs no vacuum:

@@ -1,21 +1,30 @@
 //! The ends of leases: settlements, and leases that come back unused.
 
-use super::{lanes::Kept, rows, timeline::Timeline, work::Work};
+use super::{lanes::Kept, order::InLine, rows, timeline::Timeline, work::Work};
 use crate::domain::{
     attempt::Next,
     delivery::{DeliveryStatus, Seq, Settlement},
     name::Name,
 };
-use rusqlite::{OptionalExtension, Result};
+use rusqlite::Result;
 
 /// What is written with the next commit.
 #[derive(Debug)]
 pub(super) enum Settled {
-    /// What came of an attempt, with the time at which its delivery is due again. That is of the store's timeline, and taken
-    /// when the settlement comes: until it is written, the wall clock may jump.
-    Attempt(Settlement, Option<i64>),
+    /// What came of an attempt.
+    Attempt(Ended),
     /// The code that an event was answered with, of an answer that had waited.
     Answer(Seq, u16),
+}
+
+/// A settlement, with the times that follow from it. Those are of the store's timeline, and taken when the
+/// settlement comes: until it is written, the wall clock may jump.
+#[derive(Debug)]
+pub(super) struct Ended {
+    settlement: Settlement,
+    due_at: Option<i64>,
+    /// When those behind it may pass, of one that failed and is kept in order.
+    passes_at: Option<i64>,
 }
 
 impl Settled {
@@ -25,7 +34,9 @@ impl Settled {
             Next::RetryAt(time) => Some(timeline.of_wall(time)),
             Next::Delivered | Next::Dead => None,
         };
-        Self::Attempt(settlement, due_at)
+        let wait = i64::try_from(settlement.order_wait.unwrap_or_default().as_millis()).unwrap_or(i64::MAX);
+        let passes_at = due_at.map(|_| timeline.now().saturating_add(wait));
+        Self::Attempt(Ended { settlement, due_at, passes_at })
     }
 }
 
@@ -35,14 +46,15 @@ const KEEP_EARLIER: &str = "INSERT OR IGNORE INTO attempt
     FROM delivery WHERE seq = ?1 AND destination = ?2 AND at IS NOT NULL AND attempts < ?3";
 
 const WRITE: &str = "INSERT OR REPLACE INTO delivery
-    (seq, destination, status, attempts, run_attempts, run_elapsed, due_at, at, duration, result, code, response, error, repeated)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
+    (seq, destination, status, attempts, run_attempts, run_elapsed, due_at, at, duration, result, code, response, error, repeated,
+     order_key, place, passes_at)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
 
 impl Work<'_> {
     /// Writes it.
     pub(super) fn settle(&mut self, settled: &Settled) -> Result<()> {
         match settled {
-            Settled::Attempt(settlement, due_at) => self.settle_attempt(settlement, *due_at),
+            Settled::Attempt(ended) => self.settle_attempt(ended),
             Settled::Answer(seq, code) => {
                 let sql = "UPDATE event SET answer = ?2 WHERE seq = ?1";
                 self.connection.prepare_cached(sql)?.execute((seq.0, code)).map(drop)
@@ -51,22 +63,26 @@ impl Work<'_> {
     }
 
     /// Writes what came of an attempt. One that nobody has a lease for is left out: it was settled before.
-    fn settle_attempt(&mut self, settlement: &Settlement, due_at: Option<i64>) -> Result<()> {
+    fn settle_attempt(&mut self, ended: &Ended) -> Result<()> {
+        let Ended { settlement, due_at, passes_at } = ended;
         let seq = settlement.seq.0;
         let Some((destination, kept)) = self.leased(seq, &settlement.destination) else {
             return Ok(());
         };
         let attempt = &settlement.attempt;
-        let mut bits = 0;
-        if kept == Kept::InRow {
-            let Some(kept) = self.bits(seq, destination)? else {
+        let mut in_line = InLine::default();
+        if kept != Kept::InPlan {
+            let Some(found) = self.in_line(seq, destination)? else {
                 // It was parked under its lease, and its event removed since: nobody asks what came of it.
-                self.draft.freed.insert((seq, destination));
-                return Ok(());
+                return self.free(seq, destination, kept);
             };
-            bits = kept;
+            in_line = found;
             self.connection.prepare_cached(KEEP_EARLIER)?.execute((seq, destination, attempt.number))?;
         }
+        if let (Some(key), None) = (in_line.key, in_line.passes_at) {
+            self.has_passed(destination, key)?;
+        }
+        let passes_at = in_line.passes_at.or(passes_at.filter(|_| in_line.key.is_some()));
         let status = match settlement.next {
             Next::Delivered => DeliveryStatus::Delivered,
             Next::RetryAt(_) if !self.book.serves(&settlement.destination) => DeliveryStatus::Parked,
@@ -89,14 +105,28 @@ impl Work<'_> {
             attempt.status,
             response,
             attempt.error.as_deref(),
-            bits,
+            in_line.flags,
+            in_line.key,
+            in_line.place,
+            passes_at,
         ])?;
+        if let (Some(key), DeliveryStatus::Dead) = (in_line.key, status) {
+            self.has_died(seq, destination, key, in_line)?;
+        }
         match due_at {
             Some(due_at) => self.draft.pending.push((destination, due_at, seq)),
             None => self.waits_no_more(seq)?,
         }
+        self.free(seq, destination, kept)
+    }
+
+    /// Ends a lease. The next of its line may go.
+    fn free(&mut self, seq: i64, destination: i64, kept: Kept) -> Result<()> {
         self.draft.freed.insert((seq, destination));
-        Ok(())
+        match kept {
+            Kept::InPlan | Kept::InRow => Ok(()),
+            Kept::Ordered(key) => self.arrange(destination, key),
+        }
     }
 
     /// Lets removal look at an event again that it passed while it waited.
@@ -116,19 +146,12 @@ impl Work<'_> {
         match kept {
             Kept::InPlan if !is_served => self.park_in_row(seq.0, destination)?,
             Kept::InPlan => self.wait_in_row(seq.0, destination)?,
-            Kept::InRow => {
+            Kept::InRow | Kept::Ordered(_) => {
                 self.draft.pending.push((destination, i64::MIN, seq.0));
                 self.draft.backlog.insert(destination);
             }
         }
-        self.draft.freed.insert((seq.0, destination));
-        Ok(())
-    }
-
-    /// What `rows::delivery_flags` makes flags of; `None`: the delivery has no row.
-    fn bits(&self, seq: i64, destination: i64) -> Result<Option<i64>> {
-        let sql = "SELECT repeated FROM delivery WHERE seq = ?1 AND destination = ?2";
-        self.connection.prepare_cached(sql)?.query_row((seq, destination), |row| row.get(0)).optional()
+        self.free(seq.0, destination, kept)
     }
 
     fn leased(&self, seq: i64, destination: &Name) -> Option<(i64, Kept)> {

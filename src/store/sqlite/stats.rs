@@ -3,6 +3,7 @@
 use super::{
     super::{DestinationStats, Stats, StoreError},
     book::State,
+    order::HELD,
     rows,
     shared::Shared,
 };
@@ -26,6 +27,7 @@ pub(super) fn stats(shared: &Shared) -> Result<Stats, StoreError> {
 struct Count {
     ready: u64,
     retrying: u64,
+    held_back: u64,
     dead: u64,
     parked: u64,
     oldest: Option<i64>,
@@ -38,15 +40,16 @@ fn count(connection: &Connection, shared: &Shared, now: i64) -> Result<Stats> {
         let count = counts.entry(shared.names.name(destination)?).or_default();
         (count.ready, count.oldest) = (leased, Some(oldest));
     }
-    let sql = "SELECT destination, count(*), sum(due_at > ?1), min(seq) FROM delivery INDEXED BY pending
+    let sql = "SELECT destination, count(*), sum(due_at > ?1), min(seq), sum(due_at = ?2) FROM delivery INDEXED BY pending
                WHERE status <= 1 GROUP BY destination";
     let mut statement = connection.prepare_cached(sql)?;
-    let mut found = statement.query([now])?;
+    let mut found = statement.query((now, HELD))?;
     while let Some(row) = found.next()? {
         let count = counts.entry(shared.names.name(row.get(0)?)?).or_default();
         let (pending, later, oldest): (_, _, i64) = (rows::count(row, 1)?, rows::count(row, 2)?, row.get(3)?);
         count.ready += pending.saturating_sub(later);
-        count.retrying = later;
+        count.held_back = rows::count(row, 4)?;
+        count.retrying = later.saturating_sub(count.held_back);
         count.oldest = Some(count.oldest.map_or(oldest, |seq| seq.min(oldest)));
     }
     let dead = "SELECT destination, count(*) FROM delivery INDEXED BY dead WHERE status = 3 GROUP BY destination";
@@ -59,8 +62,8 @@ fn count(connection: &Connection, shared: &Shared, now: i64) -> Result<Stats> {
     }
     let destinations = counts.into_iter().map(|(destination, count)| {
         let oldest = count.oldest.map(|seq| received_at(connection, seq)).transpose()?.flatten();
-        let Count { ready, retrying, dead, parked, .. } = count;
-        Ok(DestinationStats { destination, ready, retrying, dead, parked, oldest })
+        let Count { ready, retrying, held_back, dead, parked, .. } = count;
+        Ok(DestinationStats { destination, ready, retrying, held_back, dead, parked, oldest })
     });
     Ok(Stats {
         destinations: destinations.collect::<Result<_>>()?,

@@ -9,13 +9,12 @@ use super::{
     filter::Filter,
     held::Held,
     index::{self, Indexing},
-    lease,
     pause::Pause,
     rebuild::Rebuild,
     reserve::Tending,
     schema,
     settle::Settled,
-    shared::{self, Reply, Shared},
+    shared::{Reply, Shared},
     start::Begun,
     transaction::{Durability, Undone},
     work::Work,
@@ -262,30 +261,6 @@ impl Writer {
             return Ok(());
         }
         self.transact(Durability::Normal, "settle", |work| returned.iter().try_for_each(|(seq, name)| work.give_back(*seq, name)))
-    }
-
-    fn lease(&mut self, destination: &Name, max: usize, reply: Reply<Leased>) -> Result<(), Undone> {
-        if !self.book.serves(destination) {
-            shared::answer(&self.shared, reply, Leased::default());
-            return Ok(());
-        }
-        let now = self.shared.timeline.now();
-        let read = |connection| lease::lease(connection, &self.shared, destination, max, now);
-        match self.connection.as_ref().map(read) {
-            Some(Ok(leased)) => shared::answer(&self.shared, reply, leased),
-            Some(Err(error)) => {
-                let is_disk = error.sqlite_error_code().is_some();
-                let failure = Arc::new(error);
-                self.refuse(reply, failure.clone(), "lease");
-                if is_disk {
-                    self.recover(failure, "lease")?;
-                    // Only a commit shows that the disk is well again.
-                    self.transact(Durability::Full, "lease", |_| Ok(()))?;
-                }
-            }
-            None => {}
-        }
-        Ok(())
     }
 
     /// What an operator decides is on the disk before it is confirmed.

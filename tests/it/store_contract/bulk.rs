@@ -39,7 +39,7 @@ async fn step(store: &Arc<dyn Store>, id: BulkId, limit: usize) -> BulkStep {
     let page = store.search(query).await.unwrap();
     let selection = match &bulk.order.aim {
         Aim::Planned | Aim::Reroute => Selection::Planned,
-        Aim::To(names) => Selection::To(names.clone()),
+        Aim::To(names) => Selection::to(names),
     };
     let events = page.events.iter().map(|event| (event.seq, selection.clone())).collect();
     BulkStep { id, from: bulk.cursor, events, damaged: page.damaged, to: page.next, total: None }

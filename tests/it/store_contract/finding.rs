@@ -210,8 +210,15 @@ async fn figures_count_what_is_not_done(engine: Engine) {
     store.settle(settlement(&leases[2], Next::Dead)).await.unwrap();
     let first = store.event(event(1).id).await.unwrap().unwrap().summary.received_at;
     let second = store.event(oldest).await.unwrap().unwrap().summary.received_at;
-    let of =
-        |text: &str, ready, retrying, dead, oldest| DestinationStats { destination: name(text), ready, retrying, dead, parked: 0, oldest };
+    let of = |text: &str, ready, retrying, dead, oldest| DestinationStats {
+        destination: name(text),
+        ready,
+        retrying,
+        held_back: 0,
+        dead,
+        parked: 0,
+        oldest,
+    };
     let wanted = [of("a", 1, 0, 0, Some(second)), of("b", 1, 1, 0, Some(first)), of("c", 0, 0, 1, None)];
     for _ in 0..2 {
         until("the figures are right", || async { store.stats().await.unwrap().destinations == wanted }).await;

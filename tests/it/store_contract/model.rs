@@ -206,8 +206,8 @@ impl Model {
     /// To those of the set: what is on its way stays as it is, everything else that is served begins anew.
     async fn replay(&mut self, store: &Arc<dyn Store>, number: usize, set: usize) {
         let chosen: Vec<_> = (0..3).filter(|place| set >> place & 1 == 1).collect();
-        let names = chosen.iter().map(|place| name(DESTINATIONS[*place])).collect();
-        let replayed = store.replay(event(number).id, Selection::To(names)).await.unwrap();
+        let names: Vec<_> = chosen.iter().map(|place| name(DESTINATIONS[*place])).collect();
+        let replayed = store.replay(event(number).id, Selection::to(&names)).await.unwrap();
         let Some(before) = self.events.get(&number).copied() else { return assert_eq!(replayed, None) };
         let mut wanted = Retried::default();
         for place in chosen {

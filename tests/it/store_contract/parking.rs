@@ -153,7 +153,10 @@ async fn nothing_of_a_destination_that_is_gone_is_retried(engine: Engine) {
     }
     store.serve(names(&["kept"])).await.unwrap();
     let retried = store.retry(event(1).id, None).await.unwrap().unwrap();
-    assert_eq!(retried, Retried { due: names(&["kept"]), in_flight: names(&["out"]), removed: names(&["parked", "dead"]) });
+    assert_eq!(
+        retried,
+        Retried { due: names(&["kept"]), held_back: Vec::new(), in_flight: names(&["out"]), removed: names(&["parked", "dead"]) }
+    );
     let (parked, dead, done) = (DeliveryStatus::Parked, DeliveryStatus::Dead, DeliveryStatus::Delivered);
     assert_eq!(states(&store, event(1).id).await, [parked, dead, done, DeliveryStatus::Waiting, parked]);
     store.serve(names(&["dead"])).await.unwrap();

@@ -24,11 +24,11 @@ fn names(texts: &[&str]) -> Vec<Name> {
 }
 
 fn begun(due: &[&str], in_flight: &[&str], removed: &[&str]) -> Option<Replayed> {
-    Some(Replayed::Begun(Retried { due: names(due), in_flight: names(in_flight), removed: names(removed) }))
+    Some(Replayed::Begun(Retried { due: names(due), in_flight: names(in_flight), removed: names(removed), ..Retried::default() }))
 }
 
 fn elsewhere(destinations: &[&str]) -> Selection {
-    Selection::To(names(destinations))
+    Selection::to(&names(destinations))
 }
 
 async fn lease(store: &Arc<dyn Store>, destination: &str) -> Lease {

@@ -1,9 +1,9 @@
 //! Rows that this program would not have written: they fail whoever needs them, and nobody else.
 
 use super::{database, from_outside};
-use crate::store_contract::{House, SQLITE, all, event, name, settlement, signed, stored, to, until, until_states};
+use crate::store_contract::{House, SQLITE, all, event, in_order, name, settlement, signed, stored, to, until, until_states};
 use hookgate::{
-    domain::{attempt::Next, clock::Clock, delivery::DeliveryStatus, plan::Respond, quantity::Rate},
+    domain::{attempt::Next, clock::Clock, delivery::DeliveryStatus, event::Flags, plan::Respond, quantity::Rate},
     store::{Aim, Appended, BulkOrder, BulkStep, Direction, Query, Selection, StoreError},
 };
 use std::time::Duration;
@@ -71,6 +71,30 @@ async fn a_damaged_row_stops_neither_a_list_nor_a_bulk_replay_and_is_counted() {
     let tally = store.advance(step).await.unwrap().unwrap().bulk.tally;
     assert_eq!((tally.events, tally.damaged, tally.in_flight), (3, 1, 2));
     assert!(store.event(event(1).id).await.is_err_and(|error| error.is_damage()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_row_holds_up_nobody_who_is_in_order_with_it() {
+    let house = House::new(SQLITE);
+    let store = house.open();
+    for number in 1..=3 {
+        stored(&store, in_order(event(number), &["orders"], "a")).await;
+    }
+    drop(store);
+    from_outside(&house, "UPDATE event SET plan = x'05' WHERE seq = (SELECT min(seq) FROM event)");
+    let store = house.open();
+    for number in 2..=3 {
+        let mut leases = Vec::new();
+        while leases.is_empty() {
+            let leased = store.lease(&name("orders"), 10).await.unwrap();
+            assert!(!leased.leases.is_empty() || leased.next_due.is_some(), "the lane looks again");
+            leases = leased.leases;
+        }
+        assert_eq!((leases.len(), leases[0].event.id), (1, event(number).id));
+        assert!(leases[0].event.flags.contains(Flags::OUT_OF_ORDER));
+        store.settle(settlement(&leases[0], Next::Delivered)).await.unwrap();
+    }
+    assert!(store.event(event(1).id).await.is_err(), "it is left as it is");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -169,6 +169,7 @@ impl Row {
             rules: vec![Name::unchecked("paid")],
             attempts: self.attempts,
             run: self.run,
+            order: None,
             body: None,
         }
     }
