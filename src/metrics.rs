@@ -114,7 +114,7 @@ pub struct DestinationMetrics {
     attempts: [IntCounter; 11],
     attempt_duration: Histogram,
     lag: Histogram,
-    queue: [IntGauge; 4],
+    queue: [IntGauge; 5],
     oldest_age: Gauge,
     dead_letters: IntGauge,
     paused: IntGauge,
@@ -129,6 +129,7 @@ pub struct DestinationMetrics {
 pub struct Queue {
     pub ready: u64,
     pub retrying: u64,
+    pub held_back: u64,
     pub in_flight: u64,
     pub parked: u64,
 }
@@ -337,7 +338,8 @@ impl DestinationMetrics {
 
     /// What waits, and how old the oldest of it is.
     pub fn set_queue(&self, queue: Queue, dead_letters: u64, oldest: Duration) {
-        for (gauge_of, count) in self.queue.iter().zip([queue.ready, queue.retrying, queue.in_flight, queue.parked]) {
+        let Queue { ready, retrying, held_back, in_flight, parked } = queue;
+        for (gauge_of, count) in self.queue.iter().zip([ready, retrying, held_back, in_flight, parked]) {
             gauge_of.set(gauge(count));
         }
         self.dead_letters.set(gauge(dead_letters));

@@ -91,10 +91,10 @@ impl Admin {
         let destination = retry_destination(request)?;
         let retried = self.store.retry(id, destination.clone()).await.map_err(unavailable)?;
         let Some(retried) = retried else { return Err(unknown_event()) };
-        for name in &retried.due {
+        for name in retried.due.iter().chain(&retried.held_back) {
             self.lanes.wake(name);
         }
-        let code = match (retried.due.is_empty(), retried.in_flight.is_empty()) {
+        let code = match (retried.due.is_empty(), retried.held_back.is_empty() && retried.in_flight.is_empty()) {
             (false, _) => 200,
             (true, false) => 202,
             (true, true) if !retried.removed.is_empty() => {
@@ -107,8 +107,9 @@ impl Admin {
                 return Err(Problem::new(409, "Nothing to retry", detail));
             }
         };
-        tracing::info!(event = %id, destinations = retried.due.join(", "), "retry by an operator");
-        Ok(Reply::json(code, &json!({ "due": retried.due, "in_flight": retried.in_flight })))
+        let destinations = [&retried.due[..], &retried.held_back].concat().join(", ");
+        tracing::info!(event = %id, destinations, "retry by an operator");
+        Ok(Reply::json(code, &json!({ "due": retried.due, "held_back": retried.held_back, "in_flight": retried.in_flight })))
     }
 
     async fn release(&self, id: &str, request: &Request) -> Result<Reply, Problem> {

@@ -37,8 +37,13 @@ impl Admin {
                     metrics.set_queue(Queue { in_flight, ..Queue::default() }, 0, std::time::Duration::ZERO);
                     continue;
                 };
-                let queue =
-                    Queue { ready: stats.ready.saturating_sub(in_flight), retrying: stats.retrying, in_flight, parked: stats.parked };
+                let queue = Queue {
+                    ready: stats.ready.saturating_sub(in_flight),
+                    retrying: stats.retrying,
+                    held_back: stats.held_back,
+                    in_flight,
+                    parked: stats.parked,
+                };
                 metrics.set_queue(queue, stats.dead, stats.oldest.map(|oldest| now.since(oldest)).unwrap_or_default());
             }
             let is_known = |name: &Name| known.iter().any(|(known, _)| known == name);

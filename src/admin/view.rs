@@ -57,6 +57,7 @@ pub fn destinations(lanes: &[LaneState], stats: &Stats, now: Timestamp) -> Value
             "next_probe_at": lane.next_probe_at,
             "ready": count(|stats| stats.ready).saturating_sub(lane.in_flight as u64),
             "retrying": count(|stats| stats.retrying),
+            "held_back": count(|stats| stats.held_back),
             "in_flight": lane.in_flight,
             "dead": count(|stats| stats.dead),
             "parked": count(|stats| stats.parked),
@@ -76,6 +77,7 @@ pub fn destinations(lanes: &[LaneState], stats: &Stats, now: Timestamp) -> Value
             "next_probe_at": null,
             "ready": stats.ready,
             "retrying": stats.retrying,
+            "held_back": stats.held_back,
             "in_flight": 0,
             "dead": stats.dead,
             "parked": stats.parked,
@@ -147,6 +149,7 @@ fn delivery(delivery: &DeliverySummary) -> Value {
         "status": delivery.status.as_str(),
         "attempts": delivery.attempts,
         "next_attempt_at": delivery.next_attempt_at,
+        "waits_for": delivery.waits_for,
         "last": delivery.last.as_ref().map(|last| attempt(None, last)),
     })
 }

@@ -40,8 +40,8 @@ impl Destinations {
 }
 
 fn table(found: &Value) -> Table {
-    let mut table =
-        Table::new(["DESTINATION", "READY", "RETRYING", "IN FLIGHT", "DEAD", "PARKED", "OLDEST", "LATENCY", "PAUSED", "BREAKER"]);
+    let head = ["DESTINATION", "READY", "RETRYING", "HELD BACK", "IN FLIGHT", "DEAD", "PARKED", "OLDEST", "LATENCY", "PAUSED", "BREAKER"];
+    let mut table = Table::new(head);
     for lane in found["destinations"].as_array().into_iter().flatten() {
         let by: Vec<_> = lane["paused_by"].as_array().into_iter().flatten().filter_map(Value::as_str).map(shown).collect();
         let paused = match (lane["removed"].as_bool(), lane["paused"].as_bool()) {
@@ -58,6 +58,7 @@ fn table(found: &Value) -> Table {
             Cell::of(lane, "destination"),
             Cell::of(lane, "ready"),
             Cell::of(lane, "retrying"),
+            Cell::of(lane, "held_back"),
             Cell::of(lane, "in_flight"),
             Cell::of(lane, "dead"),
             Cell::of(lane, "parked"),

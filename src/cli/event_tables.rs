@@ -36,11 +36,11 @@ pub fn events(events: &[Value]) -> Table {
 
 /// A row per delivery of one event, where it has any.
 pub fn deliveries(list: &Value) -> Option<Table> {
-    let mut table = Table::new(["DESTINATION", "STATUS", "ATTEMPTS", "NEXT"]);
+    let mut table = Table::new(["DESTINATION", "STATUS", "ATTEMPTS", "NEXT", "WAITS FOR"]);
     let list = list.as_array().filter(|list| !list.is_empty())?;
     for delivery in list {
         let of = |member: &str| Cell::of(delivery, member);
-        table.row([of("destination"), Cell::status(delivery, "status"), of("attempts"), of("next_attempt_at")]);
+        table.row([of("destination"), Cell::status(delivery, "status"), of("attempts"), of("next_attempt_at"), of("waits_for")]);
     }
     Some(table)
 }

@@ -34,7 +34,12 @@ impl Retry {
         let body = self.destination.map_or_else(|| json!({}), |name| json!({ "destination": name }));
         let query = Query::of(&format!("/api/v1/events/{}/retry", self.id));
         let done = self.gateway.gateway()?.post(&query, &body).await?;
-        print(lines(&done, "due", "is due now") + &lines(&done, "in_flight", "is on its way already"))?;
+        let told = [
+            lines(&done, "due", "is due now"),
+            lines(&done, "held_back", "waits for an earlier event that it is kept in order with"),
+            lines(&done, "in_flight", "is on its way already"),
+        ];
+        print(told.concat())?;
         Ok(Exit::Ok)
     }
 }

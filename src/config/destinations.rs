@@ -1,16 +1,20 @@
 //! Checks `defaults` and `destinations`.
 
 use super::{
-    Destination, auth, diagnostics::Code, interpolate::Value, keys::not_yet, lanes, problem::Problem, raw, retry::retry, sign::sign,
+    Destination, auth, diagnostics::Code, interpolate::Value, keys::not_yet, lanes, order, problem::Problem, raw, retry::retry, sign::sign,
     sources::name, text::quote, tls, tree::Scalar, url, values::Checks,
 };
 use crate::{
     deliver::{Policy, breaker, retry::Retry},
     destination::{Auth, LinkLocal, Settings},
-    domain::{quantity::Rate, secret::Secret, status_set::StatusSet},
+    domain::{name::Name, quantity::Rate, secret::Secret, status_set::StatusSet},
+    route::field::Field,
 };
 use http::{HeaderName, HeaderValue, Method, Uri};
-use std::{collections::HashSet, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 const SHORTEST: Duration = Duration::from_millis(1);
 const LONGEST: Duration = Duration::from_secs(600);
@@ -18,10 +22,35 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 const CONCURRENCY: u32 = 32;
 const MAX_CONCURRENCY: u32 = 1024;
 
-/// Checks all destinations, with what `defaults` says for those that do not say it themselves.
-pub fn destinations(raw: &[raw::Destination<'_>], defaults: &raw::Defaults<'_>, checks: &mut Checks<'_>) -> Vec<Destination> {
-    let defaults = Defaults::check(defaults, checks);
-    raw.iter().map(|raw| destination(raw, &defaults, checks)).collect()
+/// Checks all destinations, with what `defaults` says for those that do not say it themselves. Gives with them the fields by
+/// whose values some keep an order.
+pub fn destinations(
+    raw: &[raw::Destination<'_>],
+    of_all: &raw::Defaults<'_>,
+    checks: &mut Checks<'_>,
+) -> (Vec<Destination>, HashMap<Name, Field>) {
+    let defaults = Defaults::check(of_all, checks);
+    let is_ordered = |raw: &raw::Destination<'_>| raw.says_order_by || of_all.says_order_by;
+    if let Some(wait) = of_all.order_wait.filter(|_| !raw.iter().any(is_ordered)) {
+        order::is_idle(wait, "`defaults`", "since no destination has `order_by`", checks);
+    }
+    let mut orders = HashMap::new();
+    let mut one = |raw: &raw::Destination<'_>| {
+        let of = of(raw);
+        if let Some(wait) = raw.order_wait.filter(|_| !is_ordered(raw)) {
+            order::is_idle(wait, &of, "since it has no `order_by`", checks);
+        }
+        let order_by = checks.setting(raw.order_by).and_then(|value| order::by(&value, &of, checks));
+        let destination = destination(raw, &defaults, checks);
+        orders.extend(order_by.or_else(|| defaults.order_by.clone()).map(|field| (destination.name.clone(), field)));
+        destination
+    };
+    let destinations = raw.iter().map(&mut one).collect();
+    (destinations, orders)
+}
+
+fn of(raw: &raw::Destination<'_>) -> String {
+    format!("destination {}", quote(raw.name.text))
 }
 
 struct Defaults {
@@ -30,6 +59,8 @@ struct Defaults {
     retry: Retry,
     breaker: Option<breaker::Settings>,
     rate_limit: Option<Rate>,
+    order_by: Option<Field>,
+    order_wait: Duration,
 }
 
 impl Defaults {
@@ -49,12 +80,14 @@ impl Defaults {
                 checks,
             ),
             rate_limit: raw.rate_limit.and_then(|scalar| lanes::rate(&Value::literal(scalar), of, checks)),
+            order_by: raw.order_by.and_then(|scalar| order::by(&Value::literal(scalar), of, checks)),
+            order_wait: raw.order_wait.and_then(|scalar| order::wait(&Value::literal(scalar), of, checks)).unwrap_or(order::WAIT),
         }
     }
 }
 
 fn destination(raw: &raw::Destination<'_>, defaults: &Defaults, checks: &mut Checks<'_>) -> Destination {
-    let of = format!("destination {}", quote(raw.name.text));
+    let of = of(raw);
     let name = name(raw.name, &of, checks);
     if raw.name.text == "keep" {
         let message = "a destination cannot be called \"keep\": `unmatched: keep` means to send an event nowhere";
@@ -72,6 +105,7 @@ fn destination(raw: &raw::Destination<'_>, defaults: &Defaults, checks: &mut Che
     let method = checks.setting(raw.method).and_then(|value| checks.word(&value, &format!("`method` of {of}"), &methods));
     let time = checks.setting(raw.timeout).and_then(|value| timeout(&value, &of, checks));
     let number = checks.setting(raw.concurrency).and_then(|value| concurrency(&value, &of, checks));
+    let order_wait = checks.setting(raw.order_wait).and_then(|value| order::wait(&value, &of, checks));
     let rate = checks.setting(raw.rate_limit).and_then(|value| lanes::rate(&value, &of, checks));
     let paused = checks.setting(raw.paused).and_then(|value| checks.truth(&value, &format!("`paused` of {of}")));
     Destination {
@@ -92,7 +126,7 @@ fn destination(raw: &raw::Destination<'_>, defaults: &Defaults, checks: &mut Che
             retry: retry(raw.retry.as_ref(), defaults.retry, &of, Checks::setting, checks),
             give_up_on: give_up_on(raw, &of, checks),
             breaker: lanes::breaker(raw.breaker.as_ref(), defaults.breaker, &of, Checks::setting, checks),
-            order_wait: Duration::ZERO,
+            order_wait: order_wait.unwrap_or(defaults.order_wait),
             rate_limit: rate.or(defaults.rate_limit),
             paused: paused.unwrap_or(false),
         },

@@ -35,7 +35,8 @@ pub const SOURCE: Keys = Keys {
 /// `signature` of a source.
 pub const SIGNATURE: Keys = Keys { known: &["header", "algorithm", "encoding", "prefix", "timestamp_header", "tolerance"], later: &[] };
 /// `defaults`.
-pub const DEFAULTS: Keys = Keys { known: &["timeout", "concurrency", "retry", "breaker", "rate_limit"], later: LATER_OF_DESTINATIONS };
+pub const DEFAULTS: Keys =
+    Keys { known: &["timeout", "concurrency", "retry", "breaker", "rate_limit", "order_by", "order_wait"], later: LATER_OF_DESTINATIONS };
 /// One of `destinations`.
 pub const DESTINATION: Keys = Keys {
     known: &[
@@ -53,6 +54,8 @@ pub const DESTINATION: Keys = Keys {
         "allow_link_local",
         "breaker",
         "rate_limit",
+        "order_by",
+        "order_wait",
         "paused",
     ],
     later: LATER_OF_DESTINATIONS,
@@ -73,7 +76,7 @@ pub const RETRY: Keys =
 /// One of `rules`.
 pub const RULE: Keys = Keys { known: &["name", "when", "to", "stop", "drop", "tap", "respond"], later: &["allow"] };
 
-const LATER_OF_DESTINATIONS: &[&str] = &["order_by", "order_wait", "body", "remove"];
+const LATER_OF_DESTINATIONS: &[&str] = &["body", "remove"];
 
 /// Parts of a destination whose values are secrets.
 const SECRET_PARTS: [&str; 4] = ["`sign`", "`auth`", "`basic`", "`oauth2`"];

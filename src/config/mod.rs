@@ -9,6 +9,7 @@ mod keys;
 mod lanes;
 mod lints;
 mod mask;
+mod order;
 mod problem;
 mod providers;
 mod raw;
@@ -149,7 +150,7 @@ fn check(raw: &Raw<'_>, checks: &mut Checks<'_>) -> Config {
     let server = server::server(&raw.server, checks);
     let store = server::store(&raw.store, checks);
     let (sources, answers) = sources::sources(&raw.sources, checks);
-    let destinations = destinations::destinations(&raw.destinations, &raw.defaults, checks);
+    let (destinations, orders) = destinations::destinations(&raw.destinations, &raw.defaults, checks);
     let rules = rules::rules(&raw.rules, &known, &sources, checks);
     let unmatched = rules::unmatched(raw.unmatched, &known, checks);
     Config {
@@ -160,6 +161,6 @@ fn check(raw: &Raw<'_>, checks: &mut Checks<'_>) -> Config {
         store,
         sources,
         destinations,
-        rules: Rules { rules, unmatched, answers, ..Rules::default() },
+        rules: Rules { rules, unmatched, answers, orders },
     }
 }

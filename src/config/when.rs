@@ -81,8 +81,7 @@ impl When<'_, '_> {
         let field = match Field::parse(name) {
             Ok(field) => field,
             Err(error) => {
-                let message = format!("{} in `when` of {} is no field: {error}", quote(name), self.of);
-                let hint = "a field is a name or a path such as `txn.state` or `extra.\"flight.number\"`";
+                let (message, hint) = no_field(name, &format!("`when` of {}", self.of), &error.to_string());
                 self.problems.push(Problem::error(Code::InvalidName, entry.key.span, message).help(hint));
                 return None;
             }
@@ -193,6 +192,12 @@ impl When<'_, '_> {
         let message = format!("{} is for the source {}, which is not defined{near}", self.of, quote(value.text));
         self.problems.error(Code::UnknownSource, value.span, message);
     }
+}
+
+/// What is said of a text that names no field, and what to do about it.
+pub fn no_field(text: &str, place: &str, why: &str) -> (String, &'static str) {
+    let hint = "a field is a name or a path such as `txn.state` or `extra.\"flight.number\"`";
+    (format!("{} in {place} is no field: {why}", quote(text)), hint)
 }
 
 fn looks_like_word(text: &str) -> bool {

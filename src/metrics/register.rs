@@ -85,7 +85,7 @@ impl Families {
             attempts: AttemptResult::ALL.map(|result| self.attempts.with_label_values(&[&**name, result.as_str()])),
             attempt_duration: self.attempt_duration.with_label_values(&[&**name]),
             lag: self.lag.with_label_values(&[&**name]),
-            queue: ["ready", "retrying", "in_flight", "parked"].map(|state| self.queue.with_label_values(&[&**name, state])),
+            queue: ["ready", "retrying", "held_back", "in_flight", "parked"].map(|state| self.queue.with_label_values(&[&**name, state])),
             oldest_age: self.oldest_age.with_label_values(&[&**name]),
             dead_letters: self.dead_letters.with_label_values(&[&**name]),
             paused: self.paused.with_label_values(&[&**name]),

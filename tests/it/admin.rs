@@ -87,6 +87,7 @@ async fn every_label_set_exists_from_the_start() {
         "hookgate_delivery_attempt_duration_seconds_bucket{destination=\"ledger\",le=\"0.005\"} 0",
         "hookgate_delivery_lag_seconds_bucket{destination=\"ledger\",le=\"86400\"} 0",
         "hookgate_queue_deliveries{destination=\"orders\",state=\"parked\"} 0",
+        "hookgate_queue_deliveries{destination=\"orders\",state=\"held_back\"} 0",
         "hookgate_queue_oldest_age_seconds{destination=\"orders\"} 0",
         "hookgate_dead_letters{destination=\"orders\"} 0",
         "hookgate_destination_paused{destination=\"orders\"} 1",
@@ -210,7 +211,7 @@ async fn an_event_is_shown_whole_and_masked() {
     }
     assert_eq!(
         event["deliveries"][0],
-        json!({ "destination": "orders", "status": "waiting", "attempts": 0, "next_attempt_at": null, "last": null })
+        json!({ "destination": "orders", "status": "waiting", "attempts": 0, "next_attempt_at": null, "waits_for": null, "last": null })
     );
     assert_eq!(event["explanation"]["destinations"][1], json!({ "destination": "ledger", "rules": ["paid"] }));
     let payload = &event["payload"];

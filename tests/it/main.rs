@@ -25,6 +25,7 @@ mod imports;
 mod lane_limits;
 mod late;
 mod limits;
+mod ordered;
 mod parked;
 mod paused;
 mod provider;

@@ -39,14 +39,17 @@ async fn a_delivered_event_is_sent_again_with_the_same_id_and_a_flag_to_the_same
     let gateway = Gateway::start(&rules(&[("orders", &orders), ("ledger", &ledger)], PAID)).await;
     let id = pay(&gateway, "paid", "R1").await;
     gateway.until_status(&id, "delivered").await;
-    assert_eq!(replay(&gateway, &id, "").await, (202, json!({ "due": ["orders"], "in_flight": [], "removed": [] })));
+    assert_eq!(replay(&gateway, &id, "").await, (202, json!({ "due": ["orders"], "held_back": [], "in_flight": [], "removed": [] })));
     let twice = orders.wait_for("the second time", |requests| requests.len() == 2).await;
     assert_eq!(says(&twice[0], TOLD), [Some(id.as_str()), None, Some("1"), Some("paid")]);
     assert_eq!(says(&twice[1], TOLD), [Some(id.as_str()), Some("replayed"), Some("2"), Some("paid")]);
     assert_eq!(twice[0].body, twice[1].body);
     gateway.until_status(&id, "delivered").await;
     let asked = r#"{"to":["ledger","orders","ledger"]}"#;
-    assert_eq!(replay(&gateway, &id, asked).await, (202, json!({ "due": ["ledger", "orders"], "in_flight": [], "removed": [] })));
+    assert_eq!(
+        replay(&gateway, &id, asked).await,
+        (202, json!({ "due": ["ledger", "orders"], "held_back": [], "in_flight": [], "removed": [] }))
+    );
     let there = ledger.wait_for("it goes where it never went", |requests| requests.len() == 1).await;
     assert_eq!(says(&there[0], TOLD), [Some(id.as_str()), Some("replayed"), Some("1"), None]);
     assert_eq!(there[0].body, twice[0].body);
@@ -73,7 +76,7 @@ async fn after_the_rules_changed_an_event_goes_where_they_say_now_by_their_names
         "{ name: books, when: { kind: payment }, to: ledger }, { name: copy, when: { state: failed }, to: orders, tap: true }",
     ));
     assert_eq!(gateway.call("POST", "/-/reload", b"").await.code, 200);
-    let due = |names: &[&str]| (202, json!({ "due": names, "in_flight": [], "removed": [] }));
+    let due = |names: &[&str]| (202, json!({ "due": names, "held_back": [], "in_flight": [], "removed": [] }));
     assert_eq!(replay(&gateway, &paid, r#"{"reroute":true}"#).await, due(&["ledger"]));
     assert_eq!(replay(&gateway, &failed, r#"{"reroute":true}"#).await, due(&["ledger", "orders"]));
     let mut got = ledger.wait_for("both", |requests| requests.len() == 2).await;
@@ -96,7 +99,7 @@ async fn what_is_on_its_way_is_told_and_not_doubled() {
     let id = pay(&gateway, "paid", "R1").await;
     sink.wait_in_hand(1).await;
     for _ in 0..3 {
-        assert_eq!(replay(&gateway, &id, "{}").await, (202, json!({ "due": [], "in_flight": ["orders"], "removed": [] })));
+        assert_eq!(replay(&gateway, &id, "{}").await, (202, json!({ "due": [], "held_back": [], "in_flight": ["orders"], "removed": [] })));
     }
     let gateway = Gateway::start_in(gateway.kill()).await;
     gateway.until_status(&id, "delivered").await;

@@ -23,6 +23,10 @@ pub struct Defaults<'t> {
     pub retry: Option<Retry<'t>>,
     pub breaker: Option<Breaker<'t>>,
     pub rate_limit: Option<Scalar<'t>>,
+    pub order_by: Option<Scalar<'t>>,
+    /// Whether `order_by` is there, rightly or wrongly.
+    pub says_order_by: bool,
+    pub order_wait: Option<Scalar<'t>>,
 }
 
 /// One of `destinations`.
@@ -42,6 +46,10 @@ pub struct Destination<'t> {
     pub allow_link_local: Option<Scalar<'t>>,
     pub breaker: Option<Breaker<'t>>,
     pub rate_limit: Option<Scalar<'t>>,
+    pub order_by: Option<Scalar<'t>>,
+    /// Whether `order_by` is there, rightly or wrongly.
+    pub says_order_by: bool,
+    pub order_wait: Option<Scalar<'t>>,
     pub paused: Option<Scalar<'t>>,
 }
 
@@ -81,6 +89,9 @@ impl<'t> Destination<'t> {
             allow_link_local: None,
             breaker: None,
             rate_limit: None,
+            order_by: None,
+            says_order_by: false,
+            order_wait: None,
             paused: None,
         }
     }
@@ -111,6 +122,9 @@ pub(super) fn defaults<'t>(fields: &Fields<'t>, problems: &mut Problems) -> Defa
         retry: retry(fields, problems),
         breaker: lanes::read(fields, problems),
         rate_limit: fields.scalar("rate_limit", problems),
+        order_by: fields.scalar("order_by", problems),
+        says_order_by: fields.entry("order_by").is_some(),
+        order_wait: fields.scalar("order_wait", problems),
     }
 }
 
@@ -141,6 +155,9 @@ pub(super) fn destination<'t>(name: Scalar<'t>, of: &str, node: &'t Node, proble
         allow_link_local: fields.scalar("allow_link_local", problems),
         breaker: lanes::read(&fields, problems),
         rate_limit: fields.scalar("rate_limit", problems),
+        order_by: fields.scalar("order_by", problems),
+        says_order_by: fields.entry("order_by").is_some(),
+        order_wait: fields.scalar("order_wait", problems),
         paused: fields.scalar("paused", problems),
     })
 }

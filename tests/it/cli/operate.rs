@@ -67,7 +67,8 @@ fn nothing_found_is_a_no_and_a_bad_filter_is_wrong_usage() {
 #[test]
 fn one_event_is_shown_with_its_deliveries_and_attempts() {
     const EVENT: &str = r#"{"id":"evt_01h2xcejqtf2nbrexx3vqjhp41","source":"ottu","status":"waiting","operation":null,"rules":["a","b"],
-        "deliveries":[{"destination":"orders","status":"retrying","attempts":1,"next_attempt_at":"2026-11-22T22:28:00.000Z"}],
+        "deliveries":[{"destination":"orders","status":"retrying","attempts":1,"next_attempt_at":"2026-11-22T22:28:00.000Z","waits_for":null},
+        {"destination":"erp","status":"waiting","attempts":0,"next_attempt_at":null,"waits_for":"evt_00000000000000000000000001"}],
         "attempts":[{"destination":"orders","n":1,"at":"2026-11-22T22:27:54.000Z","duration_ms":12,"result":"5xx","status":503,"response":"busy\nnow","error":null}],
         "payload":{"state":"paid"}}"#;
     let admin = ScriptedAdmin::start(&[("GET /api/v1/events/evt_01h2xcejqtf2nbrexx3vqjhp41", 200, EVENT)]);
@@ -79,8 +80,9 @@ fn one_event_is_shown_with_its_deliveries_and_attempts() {
          status  waiting\n\
          rules   a, b\n\
          \n\
-         DESTINATION  STATUS    ATTEMPTS  NEXT\n\
-         orders       retrying  1         2026-11-22T22:28:00.000Z\n\
+         DESTINATION  STATUS    ATTEMPTS  NEXT                      WAITS FOR\n\
+         orders       retrying  1         2026-11-22T22:28:00.000Z  -\n\
+         erp          waiting   0         -                         evt_00000000000000000000000001\n\
          \n\
          AT                        DESTINATION  N  MS  RESULT  STATUS  CAUSE\n\
          2026-11-22T22:27:54.000Z  orders       1  12  5xx     503     busy\\nnow\n\
@@ -99,7 +101,7 @@ fn one_event_is_shown_with_its_deliveries_and_attempts() {
 fn a_retry_says_what_is_due_and_what_is_under_way() {
     let admin = ScriptedAdmin::start(&[
         ("POST /api/v1/events/evt_01h2xcejqtf2nbrexx3vqjhp41/retry", 200, r#"{"due":["orders","erp"],"in_flight":["ledger"]}"#),
-        ("POST /api/v1/events/evt_01h2xcejqtf2nbrexx3vqjhp41/retry", 202, r#"{"due":[],"in_flight":["orders"]}"#),
+        ("POST /api/v1/events/evt_01h2xcejqtf2nbrexx3vqjhp41/retry", 202, r#"{"due":[],"held_back":["erp"],"in_flight":["orders"]}"#),
         (
             "POST /api/v1/events/evt_01h2xcejqtf2nbrexx3vqjhp41/retry",
             409,
@@ -108,7 +110,9 @@ fn a_retry_says_what_is_due_and_what_is_under_way() {
     ]);
     let shell = Shell::at(&admin);
     shell.run(&["retry", ID]).printed("orders is due now\nerp is due now\nledger is on its way already\n");
-    shell.run(&["retry", ID, "orders"]).printed("orders is on its way already\n");
+    shell
+        .run(&["retry", ID, "orders"])
+        .printed("erp waits for an earlier event that it is kept in order with\norders is on its way already\n");
     shell.run(&["retry", ID]).refused(1, "error: nothing to retry: all deliveries are done");
     let bodies: Vec<Vec<u8>> = admin.seen().into_iter().map(|seen| seen.body).collect();
     assert_eq!(bodies, [&b"{}"[..], br#"{"destination":"orders"}"#, b"{}"]);
@@ -151,15 +155,15 @@ fn destinations_are_a_table_or_json() {
         "GET /api/v1/destinations",
         200,
         r#"{"destinations":[
-            {"destination":"orders","paused":false,"paused_by":[],"held_until":null,"breaker":"open","ready":1,"retrying":2,"in_flight":3,"dead":4,"parked":0,"oldest_age_seconds":90,"latency_ms":12},
-            {"destination":"erp","paused":true,"paused_by":["file","operator"],"held_until":"2026-11-22T22:27:53.123Z","breaker":"ramping","ready":0,"retrying":0,"in_flight":0,"dead":0,"parked":0,"oldest_age_seconds":null,"latency_ms":null},
-            {"destination":"old","removed":true,"paused":null,"paused_by":[],"held_until":null,"breaker":null,"ready":0,"retrying":0,"in_flight":0,"dead":0,"parked":7,"oldest_age_seconds":null,"latency_ms":null}]}"#,
+            {"destination":"orders","paused":false,"paused_by":[],"held_until":null,"breaker":"open","ready":1,"retrying":2,"held_back":5,"in_flight":3,"dead":4,"parked":0,"oldest_age_seconds":90,"latency_ms":12},
+            {"destination":"erp","paused":true,"paused_by":["file","operator"],"held_until":"2026-11-22T22:27:53.123Z","breaker":"ramping","ready":0,"retrying":0,"held_back":0,"in_flight":0,"dead":0,"parked":0,"oldest_age_seconds":null,"latency_ms":null},
+            {"destination":"old","removed":true,"paused":null,"paused_by":[],"held_until":null,"breaker":null,"ready":0,"retrying":0,"held_back":0,"in_flight":0,"dead":0,"parked":7,"oldest_age_seconds":null,"latency_ms":null}]}"#,
     )]);
     Shell::at(&admin).run(&["destinations"]).printed(
-        "DESTINATION  READY  RETRYING  IN FLIGHT  DEAD  PARKED  OLDEST  LATENCY  PAUSED                BREAKER\n\
-         orders       1      2         3          4     0       90s     12 ms    no                    open\n\
-         erp          0      0         0          0     0       -       -        by file and operator  held until 2026-11-22T22:27:53.123Z\n\
-         old          0      0         0          0     7       -       -        removed               -\n",
+        "DESTINATION  READY  RETRYING  HELD BACK  IN FLIGHT  DEAD  PARKED  OLDEST  LATENCY  PAUSED                BREAKER\n\
+         orders       1      2         5          3          4     0       90s     12 ms    no                    open\n\
+         erp          0      0         0          0          0     0       -       -        by file and operator  held until 2026-11-22T22:27:53.123Z\n\
+         old          0      0         0          0          0     7       -       -        removed               -\n",
     );
     let json = Shell::at(&admin).run(&["destinations", "--format", "json"]);
     let printed: serde_json::Value = serde_json::from_str(&json.out).expect("JSON");

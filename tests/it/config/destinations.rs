@@ -4,7 +4,8 @@ use super::good;
 use hookgate::{
     deliver::breaker::Settings as Breaker,
     destination::{Auth, ClientCredentials, LinkLocal},
-    domain::{quantity::Rate, secret::Secret},
+    domain::{name::Name, quantity::Rate, secret::Secret},
+    route::field::Field,
 };
 use std::time::Duration;
 
@@ -71,4 +72,27 @@ destinations:
     assert_eq!(of(2), (None, Rate::parse("30/m").ok()));
     let config = good("version: 1\nsources: { ottu: { secret: '${OTTU_HMAC_KEY}' } }\ndestinations: { plain: http://localhost }\n");
     assert_eq!((config.destinations[0].policy.breaker, config.destinations[0].policy.rate_limit), (Some(Breaker::STANDARD), None));
+}
+
+#[test]
+fn an_order_is_the_destinations_own_or_of_defaults() {
+    let config = good(
+        r#"version: 1
+sources: { ottu: { secret: "${OTTU_HMAC_KEY}" } }
+defaults: { order_by: session_id, order_wait: 1m }
+destinations:
+  plain: http://localhost
+  own: { url: "http://localhost", order_by: "${FIELD:-extra.\"flight.number\"}", order_wait: 0s }
+"#,
+    );
+    let by = |name: &str| config.rules.orders.get(&Name::unchecked(name)).cloned();
+    let wait = |place: usize| config.destinations[place].policy.order_wait;
+    assert_eq!((by("plain"), wait(0)), (Field::parse("session_id").ok(), Duration::from_secs(60)));
+    assert_eq!((by("own"), wait(1)), (Field::parse("extra.\"flight.number\"").ok(), Duration::ZERO));
+    let config = good(
+        "version: 1\nsources: { ottu: { secret: '${OTTU_HMAC_KEY}' } }\n\
+         destinations: { plain: http://localhost, own: { url: http://localhost, order_by: order_no } }\n",
+    );
+    assert_eq!(config.rules.orders.keys().collect::<Vec<_>>(), [&Name::unchecked("own")]);
+    assert_eq!(config.destinations[1].policy.order_wait, Duration::from_secs(600));
 }
