@@ -67,13 +67,9 @@ impl Bulks {
     /// Works until the store is closed.
     pub async fn run(&self) {
         let mut courses: HashMap<BulkId, Course> = HashMap::new();
-        let mut is_start = true;
         loop {
-            let wait = match self.round(&mut courses, is_start).await {
-                Ok(wait) => {
-                    is_start = false;
-                    wait
-                }
+            let wait = match self.round(&mut courses).await {
+                Ok(wait) => wait,
                 Err(StoreError::Closed) => return,
                 Err(error) => {
                     tracing::warn!(%error, "bulk replays wait for the store");
@@ -100,32 +96,30 @@ impl Bulks {
 
     /// What the aim means for an event; `None`: the store holds a damaged row of it.
     pub(super) async fn choose(&self, aim: &Aim, event: &EventSummary) -> Result<Option<Selection>, StoreError> {
-        match aim {
-            Aim::Planned => Ok(Some(Selection::Planned)),
-            Aim::To(names) if !self.gateway.keeps_order(names) => Ok(Some(Selection::to(names))),
-            // Nothing is to be decided of what is not sent.
-            Aim::To(_) | Aim::Reroute if event.flags.contains(Flags::DISCARDED) => Ok(Some(Selection::Planned)),
-            Aim::To(_) | Aim::Reroute => match selection(&*self.store, &*self.gateway, aim, event.id).await {
-                // It is gone by now, which the step will find too.
-                Ok(found) => Ok(Some(found.unwrap_or(Selection::Planned))),
-                Err(error) if error.is_damage() => Ok(None),
-                Err(error) => Err(error),
-            },
+        // Nothing is to be decided of what is not sent.
+        let aim = if event.flags.contains(Flags::DISCARDED) { &Aim::Planned } else { aim };
+        match selection(&*self.store, &*self.gateway, aim, event.id).await {
+            // It is gone by now, which the step will find too.
+            Ok(found) => Ok(Some(found.unwrap_or(Selection::Planned))),
+            Err(error) if error.is_damage() => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
     /// Makes the steps that are due; gives how long nothing is. `None`: until there is news.
-    async fn round(&self, courses: &mut HashMap<BulkId, Course>, is_start: bool) -> Result<Option<Duration>, StoreError> {
+    async fn round(&self, courses: &mut HashMap<BulkId, Course>) -> Result<Option<Duration>, StoreError> {
         let running = self.store.bulks(Which::Running).await?;
         let goes_on = |id: &BulkId| running.iter().any(|bulk| bulk.id == *id);
         courses.retain(|id, _| goes_on(id));
         self.held_by.lock().unwrap_or_else(PoisonError::into_inner).retain(|id, _| goes_on(id));
         for bulk in &running {
-            if is_start {
-                tracing::info!(replay = %bulk.id, events = bulk.tally.events, "a bulk replay goes on after a restart");
-            }
             let now = self.clock.instant();
-            let course = courses.entry(bulk.id).or_insert_with(|| Course::new(now));
+            let course = courses.entry(bulk.id).or_insert_with(|| {
+                if bulk.tally.events > 0 {
+                    tracing::info!(replay = %bulk.id, events = bulk.tally.events, "a bulk replay goes on after a restart");
+                }
+                Course::new(now)
+            });
             if course.due_at <= now {
                 self.step(bulk, course).await?;
             }
@@ -145,14 +139,11 @@ impl Bulks {
         }
         let rate = bulk.order.rate;
         let page = self.store.search(query(&bulk.order, Some(bulk.cursor), bulk.last, events_per_step(rate))).await?;
-        let (mut events, mut damaged) = (Vec::with_capacity(page.events.len()), page.damaged);
+        let mut events = Vec::with_capacity(page.events.len());
         for event in &page.events {
-            match self.choose(&bulk.order.aim, event).await? {
-                Some(selection) => events.push((event.seq, selection)),
-                None => damaged += 1,
-            }
+            events.push((event.seq, self.choose(&bulk.order.aim, event).await?));
         }
-        let step = BulkStep { id: bulk.id, from: bulk.cursor, events, damaged, to: page.next, total: course.total };
+        let step = BulkStep { id: bulk.id, from: bulk.cursor, events, damaged: page.damaged, to: page.next, total: course.total };
         let Some(stepped) = self.store.advance(step).await? else { return Ok(()) };
         let made = u32::try_from(stepped.bulk.tally.events - bulk.tally.events).unwrap_or(u32::MAX);
         course.paced(rate, made, self.clock.instant());

@@ -79,22 +79,25 @@ impl Admin {
     }
 }
 
-/// What an aim means for one event; `None`: there is no such event. One in quarantine is not looked at.
+/// What an aim means for one event; `None`: it is not there. Nothing is decided of one in quarantine, which the store does not replay.
 pub(super) async fn selection(store: &dyn Store, gateway: &dyn Gateway, aim: &Aim, id: EventId) -> Result<Option<Selection>, StoreError> {
-    let Some(event) = store.event(id).await? else { return Ok(None) };
-    Ok(match aim {
-        Aim::Planned => Some(Selection::Planned),
-        Aim::To(names) if !gateway.keeps_order(names) => Some(Selection::to(names)),
+    match aim {
+        Aim::Planned => Ok(Some(Selection::Planned)),
+        Aim::To(names) if !gateway.keeps_order(names) => Ok(Some(Selection::to(names))),
         Aim::To(names) => {
+            let Some(event) = store.event(id).await? else { return Ok(None) };
             let body = store.body(event.summary.seq).await?;
-            body.map(|body| Selection::To(gateway.targets(event.kept(body), names)))
+            Ok(body.map(|body| Selection::To(gateway.targets(event.kept(body), names))))
         }
-        Aim::Reroute if event.summary.status() == EventStatus::Quarantined => Some(Selection::Planned),
         Aim::Reroute => {
+            let Some(event) = store.event(id).await? else { return Ok(None) };
+            if event.summary.status() == EventStatus::Quarantined {
+                return Ok(Some(Selection::Planned));
+            }
             let body = store.body(event.summary.seq).await?;
-            body.map(|body| Selection::Rerouted(gateway.plan(event.kept(body))))
+            Ok(body.map(|body| Selection::Rerouted(gateway.plan(event.kept(body)))))
         }
-    })
+    }
 }
 
 fn refused(detail: &'static str) -> Problem {

@@ -58,19 +58,22 @@ pub async fn follow(gateway: &Gateway, mut replay: Value, reader: Reader) -> any
         if replay["state"] != "running" {
             return ended(&replay, reader);
         }
-        tokio::select! {
-            () = tokio::time::sleep(EVERY) => {}
+        let next = async {
+            tokio::time::sleep(EVERY).await;
+            gateway.get(&query).await
+        };
+        let asked = tokio::select! {
+            asked = next => asked,
             _ = interrupt.recv() => {
                 rub_out(reader);
                 tell(format_args!("the replay goes on; `hookgate replays {id} --follow` shows it, `hookgate replays {id} --cancel` ends it"));
                 return Ok(Exit::Ok);
             }
-        }
-        before = replay;
-        let asked = gateway.get(&query).await;
+        };
         if asked.is_err() {
             rub_out(reader);
         }
+        before = replay;
         replay = asked.with_context(|| format!("replay {id} cannot be followed any more, and may go on (`hookgate replays {id}`)"))?;
     }
 }

@@ -120,9 +120,9 @@ pub struct BulkStep {
     pub id: BulkId,
     /// Where the last step ended. Where it is elsewhere now, nothing is done.
     pub from: Seq,
-    /// The events that the filter found from there on, oldest first, each with what is wanted of it.
-    pub events: Vec<(Seq, Selection)>,
-    /// How many rows there could not be read.
+    /// The events that the filter found from there on, oldest first, each with what is wanted of it; `None`: it cannot be read.
+    pub events: Vec<(Seq, Option<Selection>)>,
+    /// How many rows there could not even be looked at by the filter.
     pub damaged: u64,
     /// Where it ends; `None`: there are no more events.
     pub to: Option<Seq>,

@@ -100,6 +100,10 @@ pub fn replayed(requests: &[Request]) -> Vec<String> {
     again.map(|request| request.header("webhook-id").expect("an id").to_owned()).collect()
 }
 
+async fn until_logged(gateway: &Gateway, said: &str) -> String {
+    until(said, || async { gateway.log().into_iter().find(|line| line.contains(said)) }).await
+}
+
 /// How many attempts the store has of each event's first delivery.
 async fn attempts(gateway: &Gateway) -> HashMap<String, u64> {
     let (mut found, mut cursor) = (HashMap::new(), String::new());
@@ -135,7 +139,7 @@ async fn three_thousand_events_are_replayed_once_each_over_a_stop_and_a_kill_9_i
         gateway = Gateway::start_in(home).await;
         let after = look(&gateway, &id).await;
         assert!(after["done"].as_u64() >= before["done"].as_u64(), "{after}");
-        assert!(gateway.log().iter().any(|line| line.contains("a bulk replay goes on after a restart")));
+        until_logged(&gateway, "a bulk replay goes on after a restart").await;
     }
     let done = until_done(&gateway, &id).await;
     assert_eq!((&done["total"], &done["done"]), (&json!(EVENTS), &json!(EVENTS)));
@@ -149,7 +153,8 @@ async fn three_thousand_events_are_replayed_once_each_over_a_stop_and_a_kill_9_i
     })
     .await;
     assert!(runs.len() == EVENTS && runs.values().all(|count| *count == 2), "each event has two runs of one attempt");
-    assert!(gateway.log().iter().any(|line| line.contains("a bulk replay is done") && line.contains("\"events\":3000")));
+    let line = until_logged(&gateway, "a bulk replay is done").await;
+    assert!(line.contains("\"events\":3000"), "{line}");
     assert_eq!(ledger.connections(), 0);
 }
 
@@ -179,6 +184,24 @@ async fn a_cancelled_replay_ends_for_good_and_what_it_began_goes_on() {
     let states: Vec<_> =
         list["replays"].as_array().expect("a list").iter().map(|bulk| (bulk["id"].clone(), bulk["state"].clone())).collect();
     assert_eq!(states, [(json!(quick), json!("done")), (json!(id), json!("cancelled"))], "the newest first");
+}
+
+#[tokio::test]
+async fn an_event_that_cannot_be_read_is_counted_and_stops_nothing() {
+    let (orders, ledger) = (good(), good());
+    let gateway = Gateway::start(&rules(&orders, &ledger, "")).await;
+    paid(&gateway, &orders, 5).await;
+    let database = rusqlite::Connection::open(gateway.home.data().join("hookgate.db")).expect("it is there");
+    database.busy_timeout(std::time::Duration::from_secs(10)).expect("it is set");
+    database.execute_batch("UPDATE body SET body = x'0701' WHERE seq = (SELECT min(seq) FROM body)").expect("it is damaged");
+    drop(database);
+    let body = json!({ "filter": { "since": "1h" }, "reroute": true, "rate": "1000/s" });
+    let done = until_done(&gateway, &begun(&gateway, &body).await).await;
+    assert_eq!(
+        (&done["done"], &done["total"], &done["deliveries"]["due"], &done["skipped"]["damaged"]),
+        (&json!(5), &json!(5), &json!(4), &json!(1))
+    );
+    orders.wait_for("the others", |requests| replayed(requests).len() == 4).await;
 }
 
 #[tokio::test]

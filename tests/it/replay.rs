@@ -4,7 +4,7 @@ use crate::support::{
     gateway::{Gateway, hookgate},
     sender::{payment, sample, signed},
     sink::{Reply, Request, Sink},
-    until::until_eq,
+    until::{until, until_eq},
 };
 use serde_json::{Value, json};
 
@@ -57,7 +57,7 @@ async fn a_delivered_event_is_sent_again_with_the_same_id_and_a_flag_to_the_same
     assert_eq!(says(&thrice[2], TOLD), [Some(id.as_str()), Some("replayed"), Some("3"), Some("paid")]);
     let event = gateway.until_status(&id, "delivered").await;
     assert_eq!(event["attempts"].as_array().map(Vec::len), Some(4));
-    let line = gateway.log().into_iter().find(|line| line.contains("replayed by an operator")).expect("the log tells");
+    let line = until("the log to tell", || async { gateway.log().into_iter().find(|line| line.contains("replayed by an operator")) }).await;
     assert!(line.contains(&id) && line.contains("\"orders\""), "{line}");
 }
 

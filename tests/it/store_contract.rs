@@ -47,6 +47,7 @@ mod model;
 mod ordering;
 mod parking;
 mod pausing;
+mod rejoining;
 mod releasing;
 mod removing;
 mod repeating;

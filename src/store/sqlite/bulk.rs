@@ -94,6 +94,11 @@ impl Work<'_> {
         let mut held_by = None;
         let mut room = BTreeMap::new();
         for (seq, selection) in &step.events {
+            let Some(selection) = selection else {
+                (bulk.tally.events, bulk.tally.damaged) = (bulk.tally.events + 1, bulk.tally.damaged + 1);
+                bulk.cursor = *seq;
+                continue;
+            };
             held_by = self.replay_in_bulk(*seq, selection, &mut bulk.tally, &mut due, &mut room)?;
             if held_by.is_some() {
                 break;

@@ -41,7 +41,7 @@ async fn step(store: &Arc<dyn Store>, id: BulkId, limit: usize) -> BulkStep {
         Aim::Planned | Aim::Reroute => Selection::Planned,
         Aim::To(names) => Selection::to(names),
     };
-    let events = page.events.iter().map(|event| (event.seq, selection.clone())).collect();
+    let events = page.events.iter().map(|event| (event.seq, Some(selection.clone()))).collect();
     BulkStep { id, from: bulk.cursor, events, damaged: page.damaged, to: page.next, total: None }
 }
 

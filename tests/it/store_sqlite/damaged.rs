@@ -66,7 +66,7 @@ async fn a_damaged_row_stops_neither_a_list_nor_a_bulk_replay_and_is_counted() {
         assert_eq!((page.events.len(), page.damaged, page.next), (2, 1, None));
     }
     // It was well when it was found, and is not when its turn comes.
-    let events = all_of_them.iter().map(|event| (event.seq, Selection::Planned)).collect();
+    let events = all_of_them.iter().map(|event| (event.seq, Some(Selection::Planned))).collect();
     let step = BulkStep { id: bulk.id, from: bulk.cursor, events, damaged: 0, to: None, total: None };
     let tally = store.advance(step).await.unwrap().unwrap().bulk.tally;
     assert_eq!((tally.events, tally.damaged, tally.in_flight), (3, 1, 2));
