@@ -8,6 +8,7 @@ use crate::{
         clock::{Clock, Instant},
         delivery::{Lease, Seq},
         name::Name,
+        order::OrderKey,
     },
     log::{Format, Log},
     metrics::Metrics,
@@ -275,8 +276,8 @@ impl Dispatch for ToLanes {
         }
     }
 
-    fn watch(&self, destination: &Name, seq: Seq, until: Instant) -> Waiting {
-        Box::pin(self.0.watch(destination, seq, until).outcome())
+    fn watch(&self, destination: &Name, seq: Seq, order: Option<OrderKey>, until: Instant) -> Waiting {
+        Box::pin(self.0.watch(destination, seq, order, until).outcome())
     }
 }
 

@@ -7,6 +7,7 @@ use crate::{
         clock::{Clock, Instant},
         delivery::{Lease, Seq},
         name::Name,
+        order::OrderKey,
         waited::NotNow,
     },
     metrics::Metrics,
@@ -171,11 +172,11 @@ impl Lanes {
     }
 
     /// Waits for the first attempt at that event's delivery that ends from now on, at most until then; the delivery goes to the
-    /// head of its lane. To be called before its lease comes.
-    pub fn watch(&self, destination: &Name, seq: Seq, until: Instant) -> Watch {
+    /// head of its lane. One of its order key that fails meanwhile ends the wait. To be called before its lease comes.
+    pub fn watch(&self, destination: &Name, seq: Seq, order: Option<OrderKey>, until: Instant) -> Watch {
         let working = self.read();
         let track = working.by_name.get(destination);
-        track.map_or(Watch::refused(NotNow::NotServed), |track| Watch::of(track, seq, until))
+        track.map_or(Watch::refused(NotNow::NotServed), |track| Watch::of(track, seq, order, until))
     }
 
     /// Tells a lane that deliveries are due in the store (deferred by `append`, or made due by `retry`).

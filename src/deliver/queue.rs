@@ -11,6 +11,7 @@ use crate::{
         attempt::Next,
         clock::{Instant, Timestamp},
         delivery::{Lease, Seq, Settlement},
+        order::OrderKey,
         waited::{NotNow, Waited},
     },
     store::{Leased, WINDOW},
@@ -96,7 +97,13 @@ impl Queue {
 
     /// Somebody waits for the delivery of that event until then, and it goes to the head. The first attempt that ends from now
     /// on is told, or why there will be none in time.
-    pub(super) fn watch(&mut self, seq: Seq, until: Instant, now: Instant) -> Result<(u64, Receiver<Waited>), NotNow> {
+    pub(super) fn watch(
+        &mut self,
+        seq: Seq,
+        order: Option<OrderKey>,
+        until: Instant,
+        now: Instant,
+    ) -> Result<(u64, Receiver<Waited>), NotNow> {
         if !self.in_flight.contains(&seq) {
             if let Some(reason) = self.gate.refusal(until, now) {
                 return Err(reason);
@@ -107,7 +114,7 @@ impl Queue {
                 self.ahead += 1;
             }
         }
-        Ok(self.watchers.add(seq, until))
+        Ok(self.watchers.add(seq, order, until))
     }
 
     /// That wait is over. Gives its lease, where the lane has too many without it.
@@ -124,6 +131,12 @@ impl Queue {
     /// What came of an attempt that has ended.
     pub(super) fn tell(&mut self, seq: Seq, waited: Waited) {
         self.watchers.tell(seq, waited);
+    }
+
+    /// An attempt has failed, and is to be made again before those behind it in order.
+    pub(super) fn holds_up(&mut self, seq: Seq, key: OrderKey) {
+        let Self { watchers, in_flight, .. } = self;
+        watchers.refuse_behind(seq, key, |seq| in_flight.contains(&seq));
     }
 
     /// Tells those who wait for an attempt that can no longer start in time.

@@ -16,12 +16,12 @@ fn what_is_waited_for_goes_ahead_and_keeps_its_order_among_itself() {
         queue.push(lease(seq));
     }
     // 7 and 6 are on their way, 3 is there already.
-    let waits = [7, 3, 6].map(|seq| queue.watch(Seq(seq), until, now).unwrap());
+    let waits = [7, 3, 6].map(|seq| queue.watch(Seq(seq), None, until, now).unwrap());
     for seq in [5, 6, 7] {
         queue.push(lease(seq));
     }
     // Whoever comes later does not overtake, and comes to the head once.
-    drop(queue.watch(Seq(3), until, now).unwrap());
+    drop(queue.watch(Seq(3), None, until, now).unwrap());
     drop(waits);
     assert_eq!(order(&mut queue), [3, 6, 7, 1, 2, 4, 5]);
 }
@@ -42,7 +42,7 @@ fn nobody_waits_for_what_cannot_start_in_time_unless_it_has_started() {
         queue.give_back(Seq(1));
         queue
     };
-    let refused = |queue: &mut Queue, now| queue.watch(Seq(9), now + 8 * second, now).map(drop);
+    let refused = |queue: &mut Queue, now| queue.watch(Seq(9), None, now + 8 * second, now).map(drop);
 
     let mut paused = Queue::new(&Policy { paused: true, ..policy(3) }, began);
     assert_eq!(refused(&mut paused, began), Err(NotNow::Paused));
@@ -63,12 +63,12 @@ fn nobody_waits_for_what_cannot_start_in_time_unless_it_has_started() {
     queue.push(lease(1));
     queue.push(lease(2));
     assert!(queue.hire(began) && queue.take(began).is_some());
-    let mut waits = [1, 2].map(|seq| queue.watch(Seq(seq), until, began).unwrap().1);
+    let mut waits = [1, 2].map(|seq| queue.watch(Seq(seq), None, until, began).unwrap().1);
     queue.gate_mut().pause();
     queue.refuse(began);
     assert!(waits[0].try_recv().is_err(), "its attempt goes on");
     assert_eq!(waits[1].try_recv(), Ok(Waited::NotNow(NotNow::Paused)));
-    assert!(queue.watch(Seq(1), until, began).is_ok());
+    assert!(queue.watch(Seq(1), None, until, began).is_ok());
     queue.tell(Seq(1), Waited::Confirmed);
     assert_eq!(waits[0].try_recv(), Ok(Waited::Confirmed));
 }
@@ -84,7 +84,7 @@ fn of_many_who_wait_at_an_open_breaker_the_first_is_the_probe_and_the_others_are
     queue.ended(&pass, Heard::Fails, Duration::ZERO, began);
     queue.give_back(Seq(1));
     let due = began + Duration::from_secs(30);
-    let mut waits = [8, 9].map(|seq| queue.watch(Seq(seq), due + Duration::from_secs(8), due).unwrap().1);
+    let mut waits = [8, 9].map(|seq| queue.watch(Seq(seq), None, due + Duration::from_secs(8), due).unwrap().1);
     assert!(queue.take(due).is_none(), "the worker leaves");
     for seq in [7, 8, 9] {
         queue.push(lease(seq));
@@ -105,7 +105,7 @@ fn what_was_waited_for_beyond_the_window_goes_back_to_the_store_and_what_is_wait
     let first = WINDOW as i64;
     let waits: Vec<_> = (first..first + WINDOW as i64 + 2)
         .map(|seq| {
-            let (number, told) = queue.watch(Seq(seq), until, now).unwrap();
+            let (number, told) = queue.watch(Seq(seq), None, until, now).unwrap();
             assert!(queue.push(lease(seq)).is_none());
             (Seq(seq), number, told)
         })

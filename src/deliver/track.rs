@@ -15,6 +15,7 @@ use crate::{
         clock::{Clock, Instant, Timestamp},
         delivery::{Lease, Seq, Settlement},
         name::Name,
+        order::OrderKey,
         waited::Waited,
     },
     metrics::DestinationMetrics,
@@ -233,8 +234,12 @@ impl Track {
     }
 
     /// Tells those who wait for a delivery what came of its attempt.
-    pub(super) fn tell(&self, seq: Seq, settlement: Option<&Settlement>) {
-        self.queue().tell(seq, waited(settlement));
+    pub(super) fn tell(&self, seq: Seq, order: Option<OrderKey>, settlement: &Settlement) {
+        let mut queue = self.queue();
+        queue.tell(seq, waited(Some(settlement)));
+        if let (Some(key), Next::RetryAt(_)) = (order, settlement.next) {
+            queue.holds_up(seq, key);
+        }
     }
 
     /// A worker is through with a lease; without a settlement the delivery waits for the next start.

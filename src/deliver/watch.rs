@@ -4,6 +4,7 @@ use super::track::Track;
 use crate::domain::{
     clock::Instant,
     delivery::Seq,
+    order::OrderKey,
     waited::{NotNow, Waited},
 };
 use std::{
@@ -22,16 +23,17 @@ pub(super) struct Watchers {
 #[derive(Debug)]
 struct Watcher {
     number: u64,
+    order: Option<OrderKey>,
     until: Instant,
     told: Sender<Waited>,
 }
 
 impl Watchers {
     /// One more, who waits until then. Gives the number to go away by.
-    pub(super) fn add(&mut self, seq: Seq, until: Instant) -> (u64, Receiver<Waited>) {
+    pub(super) fn add(&mut self, seq: Seq, order: Option<OrderKey>, until: Instant) -> (u64, Receiver<Waited>) {
         let (told, tells) = oneshot::channel();
         self.number += 1;
-        self.of.entry(seq).or_default().push(Watcher { number: self.number, until, told });
+        self.of.entry(seq).or_default().push(Watcher { number: self.number, order, until, told });
         (self.number, tells)
     }
 
@@ -62,10 +64,20 @@ impl Watchers {
 
     /// Tells those whose attempt can no longer start in time; `refusal` says why, by the event and how long they wait.
     pub(super) fn refuse(&mut self, refusal: impl Fn(Seq, Instant) -> Option<NotNow>) {
+        self.refuse_some(|seq, watcher| refusal(seq, watcher.until));
+    }
+
+    /// Tells those who wait for a delivery of that order key, but for the one that failed, and for one in flight.
+    pub(super) fn refuse_behind(&mut self, failed: Seq, key: OrderKey, is_in_flight: impl Fn(Seq) -> bool) {
+        let is_behind = |seq, watcher: &Watcher| watcher.order == Some(key) && seq != failed && !is_in_flight(seq);
+        self.refuse_some(|seq, watcher| is_behind(seq, watcher).then_some(NotNow::Behind));
+    }
+
+    fn refuse_some(&mut self, refusal: impl Fn(Seq, &Watcher) -> Option<NotNow>) {
         self.of.retain(|seq, watchers| {
-            let refused = watchers.extract_if(.., |watcher| refusal(*seq, watcher.until).is_some());
+            let refused = watchers.extract_if(.., |watcher| refusal(*seq, watcher).is_some());
             for watcher in refused {
-                if let Some(reason) = refusal(*seq, watcher.until) {
+                if let Some(reason) = refusal(*seq, &watcher) {
                     let _ = watcher.told.send(Waited::NotNow(reason));
                 }
             }
@@ -93,8 +105,8 @@ impl Watch {
     }
 
     /// For the delivery of that event, until then.
-    pub(super) fn of(track: &Arc<Track>, seq: Seq, until: Instant) -> Self {
-        let registered = track.queue().watch(seq, until, track.clock.instant());
+    pub(super) fn of(track: &Arc<Track>, seq: Seq, order: Option<OrderKey>, until: Instant) -> Self {
+        let registered = track.queue().watch(seq, order, until, track.clock.instant());
         Self(registered.map(|(number, told)| Registered { track: Arc::clone(track), seq, number, told }))
     }
 

@@ -51,7 +51,7 @@ async fn handle(track: &Arc<Track>, mut lease: Lease, pass: &mut Option<Pass>) -
         }
         None => attempt::without_body(&lane.policy, &lease, &track.clock),
     };
-    track.tell(settlement.seq, Some(&settlement));
+    track.tell(settlement.seq, lease.order, &settlement);
     if let Some(metrics) = &track.metrics {
         metrics.attempt(settlement.attempt.result, settlement.attempt.duration);
     }

@@ -24,6 +24,8 @@ pub enum NotNow {
     Held,
     /// The delivery failed before, and is not tried again so soon.
     Retrying,
+    /// An earlier one that it is kept in order with failed, and is to be tried again first.
+    Behind,
     /// The delivery was given up, parked or closed.
     Over,
     /// The rules file no longer has the destination, or the gateway stops.
@@ -60,6 +62,7 @@ impl NotNow {
             Self::BreakerOpen => "breaker open",
             Self::Held => "held by retry-after",
             Self::Retrying => "waits for its retry",
+            Self::Behind => "behind one that waits for its retry",
             Self::Over => "given up, parked or closed",
             Self::NotServed => "not served",
         }

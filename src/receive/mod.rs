@@ -8,6 +8,7 @@ use crate::{
         event::Event,
         id::EventId,
         name::Name,
+        order::OrderKey,
         received::Received,
         text::clipped,
     },
@@ -46,7 +47,7 @@ pub use proxies::TrustedProxies;
 use rejected::Ring;
 use request::Arrival;
 pub use wait::Waiting;
-use wait::{Asker, Came, Waiter};
+use wait::{Asker, Came, Planned, Waiter};
 
 /// What an answer that waits for a destination leaves of the time for which the provider waits: for the way there and back.
 pub const ON_THE_WAY: Duration = Duration::from_secs(3);
@@ -76,8 +77,9 @@ pub trait Dispatch: Send + Sync {
     fn dispatch(&self, leases: Vec<Lease>, deferred: &[Name]);
 
     /// Begins to wait for the first attempt at that event's delivery that ends from now on. The attempt goes ahead of others;
-    /// where it cannot start until then, that is the outcome at once. To be called before the lease is dispatched.
-    fn watch(&self, destination: &Name, seq: Seq, until: Instant) -> Waiting;
+    /// where it cannot start until then, that is the outcome at once; also where one of the same order key fails before it.
+    /// To be called before the lease is dispatched.
+    fn watch(&self, destination: &Name, seq: Seq, order: Option<OrderKey>, until: Instant) -> Waiting;
 }
 
 /// What stands behind the public listener.
@@ -251,9 +253,9 @@ async fn stored(
     new: NewEvent,
     asker: Option<Asker>,
 ) -> Result<(Appended, Option<Waiter>), StoreError> {
-    let planned = asker.map(|asker| (asker, new.plan.answer.clone()));
+    let planned = asker.map(|asker| (asker, Planned::of(&new.plan)));
     let mut appended = store.append(new).await?;
-    let waiter = planned.and_then(|(asker, answer)| Waiter::begin(asker, &appended, &answer, dispatch));
+    let waiter = planned.and_then(|(asker, planned)| Waiter::begin(asker, &appended, &planned, dispatch));
     match &mut appended {
         Appended::Stored { leases, deferred, .. } => dispatch.dispatch(std::mem::take(leases), deferred),
         Appended::Duplicate { lease, due, .. } => dispatch.dispatch(lease.take().map(|lease| *lease).into_iter().collect(), due),

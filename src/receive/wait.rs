@@ -7,7 +7,8 @@ use crate::{
         delivery::Seq,
         id::EventId,
         name::Name,
-        plan::{Respond, Wait},
+        order::OrderKey,
+        plan::{Plan, Respond, Target, Wait},
         waited::{NotNow, Waited},
     },
     store::{Appended, Progress, Store},
@@ -26,13 +27,28 @@ pub(super) struct Asker {
     pub(super) patience: Duration,
 }
 
+/// What the rules said to an event, as far as its answer may wait.
+pub(super) struct Planned {
+    answer: Respond,
+    orders: Vec<(Name, OrderKey)>,
+}
+
+impl Planned {
+    /// Of its plan.
+    pub(super) fn of(plan: &Plan) -> Self {
+        let in_order = |target: &Target| Some((target.destination.clone(), target.order?));
+        Self { answer: plan.answer.clone(), orders: plan.targets.iter().filter_map(in_order).collect() }
+    }
+}
+
 /// An answer that waits.
 pub(super) struct Waiter {
     wait: Wait,
     seq: Seq,
     until: Instant,
-    /// Whether the event was there before the request: then the attempt may have been, too.
-    is_known: bool,
+    /// Whether the store has more to say: the event was there before the request, so the attempt may have been, too; or the
+    /// delivery waits for an earlier one that it is kept in order with.
+    asks_store: bool,
     waiting: Waiting,
 }
 
@@ -51,25 +67,27 @@ pub(super) struct Came {
 impl Waiter {
     /// Begins the wait of an event that was stored with that answer, or was there before with another; `None`: nobody waits.
     /// To be called before its deliveries are handed on.
-    pub(super) fn begin(asker: Asker, appended: &Appended, planned: &Respond, dispatch: &dyn Dispatch) -> Option<Self> {
-        let (seq, answer, is_known) = match appended {
-            Appended::Stored { seq, .. } => (*seq, planned, false),
-            Appended::Duplicate { seq, answer, .. } => (*seq, answer, true),
+    pub(super) fn begin(asker: Asker, appended: &Appended, planned: &Planned, dispatch: &dyn Dispatch) -> Option<Self> {
+        let (seq, answer, deferred) = match appended {
+            Appended::Stored { seq, deferred, .. } => (*seq, &planned.answer, Some(deferred)),
+            Appended::Duplicate { seq, answer, .. } => (*seq, answer, None),
             Appended::Variant { .. } => return None,
         };
         let wait = answer.wait()?.clone();
+        let asks_store = deferred.is_none_or(|deferred| deferred.contains(&wait.destination));
         let until = asker.started + wait.within.min(asker.patience);
-        let waiting = dispatch.watch(&wait.destination, seq, until);
-        Some(Self { wait, seq, until, is_known, waiting })
+        let order = planned.orders.iter().find(|(name, _)| *name == wait.destination).map(|(_, key)| *key);
+        let waiting = dispatch.watch(&wait.destination, seq, order, until);
+        Some(Self { wait, seq, until, asks_store, waiting })
     }
 
     /// Waits, and notes the code.
     pub(super) async fn end(self, id: EventId, store: &dyn Store, clock: &Clock) -> Came {
-        let Self { wait, seq, until, is_known, waiting } = self;
+        let Self { wait, seq, until, asks_store, waiting } = self;
         let began = clock.instant();
         let mut unheard = Unheard { id, destination: &wait.destination, is_over: false };
         let outcome = async {
-            let known = if is_known { stands(seq, &wait.destination, until, store, clock).await } else { None };
+            let known = if asks_store { stands(seq, &wait.destination, until, store, clock).await } else { None };
             match known {
                 Some(waited) => waited,
                 None => waiting.await,
@@ -86,12 +104,13 @@ impl Waiter {
     }
 }
 
-/// What is known already of a delivery that was there before; `None`: its attempt is still to be waited for.
+/// What is known already of a delivery that may not start at once; `None`: its attempt is still to be waited for.
 async fn stands(seq: Seq, destination: &Name, until: Instant, store: &dyn Store, clock: &Clock) -> Option<Waited> {
     let last = || clock.now().plus(until.saturating_duration_since(clock.instant()));
     match store.progress(seq, destination).await {
         Ok(Progress::Delivered) => Some(Waited::Confirmed),
         Ok(Progress::Over) => Some(Waited::NotNow(NotNow::Over)),
+        Ok(Progress::Behind) => Some(Waited::NotNow(NotNow::Behind)),
         Ok(Progress::RetryAt(at)) if at > last() => Some(Waited::NotNow(NotNow::Retrying)),
         Ok(Progress::RetryAt(_) | Progress::Open) => None,
         Err(error) => {

@@ -211,6 +211,8 @@ pub enum Progress {
     Open,
     /// Its last attempt failed, and the next one is made then.
     RetryAt(Timestamp),
+    /// An earlier one that it is kept in order with failed, and is to be tried again first.
+    Behind,
     /// Its destination has taken it.
     Delivered,
     /// It is dead, parked or discarded.

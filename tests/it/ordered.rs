@@ -297,3 +297,22 @@ async fn a_restart_in_an_orderly_way_sends_nothing_twice_and_keeps_the_order() {
     gateway.call("POST", &format!("/api/v1/events/{first}/retry"), b"").await;
     until_seen(&sink, &["a1", "a1/2", "a1/3", "a2"]).await;
 }
+
+#[tokio::test]
+async fn what_is_sent_again_stands_at_the_end_of_its_line_also_where_it_never_was() {
+    let (sink, open) = gated(&["a2"], 200);
+    let other = Sink::always(Reply::status(200));
+    let both = rules(&sink, &[BY_SESSION, AT_ONCE])
+        .replace(" }\nrules", &format!(", ledger: {{ url: '{}', {BY_SESSION} }} }}\nrules", other.url("/")));
+    let gateway = Gateway::start(&both).await;
+    let ids = send_all(&gateway, &["a1", "a2", "a3"]).await;
+    gateway.until_status(&ids[0], "delivered").await;
+    let path = format!("/api/v1/events/{}/replay", ids[0]);
+    let replay = |body: &'static [u8]| gateway.call("POST", &path, body);
+    assert_eq!(replay(b"{}").await.json()["held_back"], json!(["orders"]));
+    send(&gateway, "a4").await;
+    open.send_replace(true);
+    until_seen(&sink, &["a1", "a2", "a3", "a1/2", "a4"]).await;
+    assert_eq!(replay(br#"{"to": ["ledger"]}"#).await.json()["due"], json!(["ledger"]));
+    assert_eq!(other.wait_for("the other destination", |requests| requests.len() == 1).await[0].header("hookgate-flags"), Some("replayed"));
+}

@@ -14,6 +14,7 @@ use tokio::{sync::watch, task::JoinHandle};
 mod again;
 mod at_once;
 mod crowded;
+mod in_order;
 mod lanes;
 mod latency;
 mod over;

@@ -12,10 +12,10 @@ use crate::domain::{
     event::Flags,
     name::Name,
 };
-use rusqlite::{Connection, OptionalExtension, Result};
+use rusqlite::{Connection, OptionalExtension, Result, Row};
 use std::sync::Arc;
 
-const DELIVERY: &str = "SELECT status, due_at, repeated FROM delivery WHERE seq = ?1 AND destination = ?2";
+const DELIVERY: &str = "SELECT status, due_at, repeated, order_key FROM delivery WHERE seq = ?1 AND destination = ?2";
 
 impl Writer {
     /// Reads it after all that was settled before is written.
@@ -30,23 +30,46 @@ impl Writer {
     }
 }
 
+/// What its row says of a delivery.
+struct Found {
+    status: DeliveryStatus,
+    /// When it is due, where that is not yet.
+    later: Option<i64>,
+    /// It was delivered, and is sent once more.
+    is_repeated: bool,
+    /// Whether nobody attempts one of its line.
+    is_line_idle: bool,
+}
+
 /// By its row, or its lease where it has none.
 fn read(connection: &Connection, shared: &Shared, seq: Seq, destination: &Name) -> Result<Progress> {
     let Some(number) = shared.names.find(destination) else {
         return Ok(Progress::Over);
     };
-    let read = |row: &rusqlite::Row<'_>| Ok((rows::status(row.get(0)?)?, row.get::<_, Option<i64>>(1)?, rows::delivery_flags(row.get(2)?)));
-    let row = connection.prepare_cached(DELIVERY)?.query_row((seq.0, number), read).optional()?;
+    let now = shared.timeline.now();
+    let read = |row: &Row<'_>| {
+        let key: Option<i64> = row.get(3)?;
+        Ok(Found {
+            status: rows::status(row.get(0)?)?,
+            later: row.get::<_, Option<i64>>(1)?.filter(|due_at| *due_at > now),
+            is_repeated: rows::delivery_flags(row.get(2)?).contains(Flags::REPEATED),
+            is_line_idle: key.is_some_and(|key| shared.lanes().holder(number, key).is_none()),
+        })
+    };
+    let found = connection.prepare_cached(DELIVERY)?.query_row((seq.0, number), read).optional()?;
     let is_leased = shared.lanes().leased(seq.0, number).is_some();
-    Ok(match row {
-        // It is sent once more to a destination that has taken it.
-        Some((_, _, flags)) if flags.contains(Flags::REPEATED) => Progress::Delivered,
-        Some((DeliveryStatus::Delivered, _, _)) => Progress::Delivered,
+    let Some(Found { status, later, is_repeated, is_line_idle }) = found else {
+        return Ok(if is_leased { Progress::Open } else { Progress::Over });
+    };
+    Ok(match status {
+        _ if is_repeated => Progress::Delivered,
+        DeliveryStatus::Delivered => Progress::Delivered,
         _ if is_leased => Progress::Open,
-        Some((DeliveryStatus::Retrying, Some(due_at), _)) if due_at > shared.timeline.now() => {
-            Progress::RetryAt(shared.timeline.to_wall(due_at))
-        }
-        Some((DeliveryStatus::Waiting | DeliveryStatus::Retrying, _, _)) => Progress::Open,
-        Some((DeliveryStatus::Dead | DeliveryStatus::Parked | DeliveryStatus::Discarded, _, _)) | None => Progress::Over,
+        DeliveryStatus::Waiting => match later {
+            Some(_) if is_line_idle => Progress::Behind,
+            Some(_) | None => Progress::Open,
+        },
+        DeliveryStatus::Retrying => later.map_or(Progress::Open, |due_at| Progress::RetryAt(shared.timeline.to_wall(due_at))),
+        DeliveryStatus::Dead | DeliveryStatus::Parked | DeliveryStatus::Discarded => Progress::Over,
     })
 }

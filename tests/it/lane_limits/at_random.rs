@@ -47,7 +47,7 @@ type Told = (Seq, Waited, bool);
 fn accept_and_wait(gateway: &Gateway, number: usize, seconds: u64) -> JoinHandle<Told> {
     let leases = gateway.store.accept(&["orders"], number.to_string().as_bytes());
     let (seq, within) = (leases[0].event.seq, Duration::from_secs(seconds));
-    let watch = gateway.lanes.watch(&Name::unchecked("orders"), seq, gateway.clock.instant() + within);
+    let watch = gateway.lanes.watch(&Name::unchecked("orders"), seq, None, gateway.clock.instant() + within);
     gateway.lanes.push(leases);
     let store = Arc::clone(&gateway.store);
     tasks::spawn(async move {

@@ -9,6 +9,7 @@ use hookgate::{
         clock::{Clock, Instant},
         delivery::{Lease, Seq},
         name::Name,
+        order::OrderKey,
         secret::Secret,
     },
     metrics::{Labels, Metrics},
@@ -33,7 +34,7 @@ impl Dispatch for Nowhere {
         assert!(leases.is_empty() && deferred.is_empty());
     }
 
-    fn watch(&self, _: &Name, _: Seq, _: Instant) -> Waiting {
+    fn watch(&self, _: &Name, _: Seq, _: Option<OrderKey>, _: Instant) -> Waiting {
         panic!("no rule waits for anybody")
     }
 }

@@ -49,7 +49,7 @@ async fn what_nobody_waits_for_any_more_does_not_pile_up_in_memory_and_is_delive
     let waits: Vec<_> = (0..count)
         .map(|number| {
             let leases = gateway.store.accept(&["orders"], format!("{number}").as_bytes());
-            let waits = gateway.lanes.watch(&orders, leases[0].event.seq, soon());
+            let waits = gateway.lanes.watch(&orders, leases[0].event.seq, None, soon());
             gateway.lanes.push(leases);
             waits
         })
@@ -68,13 +68,13 @@ async fn everyone_who_waits_is_told_and_a_wait_that_comes_too_late_for_one_attem
     let (gateway, gated, orders) = start();
     let leases = gateway.store.accept(&["orders"], b"x");
     let seq = leases[0].event.seq;
-    let first = gateway.lanes.watch(&orders, seq, soon());
+    let first = gateway.lanes.watch(&orders, seq, None, soon());
     gateway.lanes.push(leases);
-    let second = gateway.lanes.watch(&orders, seq, soon());
+    let second = gateway.lanes.watch(&orders, seq, None, soon());
     gated.0.send_replace(true);
     assert_eq!((first.outcome().await, second.outcome().await), (Waited::Confirmed, Waited::Confirmed));
     gateway.store.wait_for("its settlement", |settlements| settlements.len() == 1).await;
-    let late = gateway.lanes.watch(&orders, seq, soon()).outcome();
+    let late = gateway.lanes.watch(&orders, seq, None, soon()).outcome();
     assert!(tokio::time::timeout(Duration::from_millis(20), late).await.is_err(), "there is no next one");
 }
 
@@ -82,7 +82,7 @@ async fn everyone_who_waits_is_told_and_a_wait_that_comes_too_late_for_one_attem
 async fn who_waits_while_the_lanes_drain_is_told_at_once_unless_the_attempt_is_made() {
     let (gateway, gated, orders) = start();
     let mut leases: Vec<Lease> = ["made", "not made"].iter().flat_map(|body| gateway.store.accept(&["orders"], body.as_bytes())).collect();
-    let waits: Vec<_> = leases.iter().map(|lease| gateway.lanes.watch(&orders, lease.event.seq, soon())).collect();
+    let waits: Vec<_> = leases.iter().map(|lease| gateway.lanes.watch(&orders, lease.event.seq, None, soon())).collect();
     let second = leases.split_off(1);
     gateway.lanes.push(leases);
     until("the first attempt", || async { (gateway.lanes.states()[0].in_flight == 1).then_some(()) }).await;
@@ -96,6 +96,6 @@ async fn who_waits_while_the_lanes_drain_is_told_at_once_unless_the_attempt_is_m
     gated.0.send_replace(true);
     assert_eq!(made.outcome().await, Waited::Confirmed);
     drained.await.expect("it ends");
-    let nobody = gateway.lanes.watch(&Name::unchecked("nobody"), hookgate::domain::delivery::Seq(1), soon());
+    let nobody = gateway.lanes.watch(&Name::unchecked("nobody"), hookgate::domain::delivery::Seq(1), None, soon());
     assert_eq!(nobody.outcome().await, Waited::NotNow(NotNow::NotServed));
 }
