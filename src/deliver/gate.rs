@@ -152,6 +152,11 @@ impl Gate {
         self.is_draining || self.is_paused()
     }
 
+    /// Whether it may be long until anything starts, but for a probe. A rate does not shut it: there the next is soon.
+    pub(super) fn is_shut(&self, now: Instant) -> bool {
+        self.stands() || self.held_until(now).is_some() || self.breaker.state().is_open()
+    }
+
     /// Whether it is at its end.
     pub(super) fn is_draining(&self) -> bool {
         self.is_draining

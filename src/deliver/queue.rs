@@ -82,8 +82,16 @@ impl Queue {
     }
 
     /// One more to be attempted, ahead of the others where somebody waits for it. Gives it back where the lane is full:
-    /// somebody waited for it, and that is over.
-    pub(super) fn push(&mut self, lease: Lease) -> Option<Lease> {
+    /// somebody waited for it, and that is over. It is without its bytes where it has to wait whatever happens, see
+    /// [`Queue::let_go`].
+    pub(super) fn push(&mut self, mut lease: Lease, now: Instant) -> Option<Lease> {
+        if self.gate.is_shut(now) {
+            lease.body = None;
+        }
+        self.put(lease)
+    }
+
+    fn put(&mut self, lease: Lease) -> Option<Lease> {
         if self.watchers.has(lease.event.seq) {
             self.waiting.insert(self.ahead, lease);
             self.ahead += 1;
@@ -175,8 +183,27 @@ impl Queue {
 
     /// An attempt has ended, by an answer that asks us to stay away for `hold`.
     pub(super) fn ended(&mut self, pass: &Pass, heard: Heard, hold: Duration, now: Instant) {
+        let was_shut = self.gate.is_shut(now);
         self.gate.ended(pass, heard, hold, self.concurrency, now);
+        if !was_shut {
+            self.let_go(now);
+        }
         self.refuse(now);
+    }
+
+    /// An operator pauses it.
+    pub(super) fn pause(&mut self, now: Instant) {
+        self.gate.pause();
+        self.let_go(now);
+        self.refuse(now);
+    }
+
+    /// The room for bodies in memory is of all lanes: one whose gate is shut leaves it to those that can use it, and reads
+    /// the bytes from the store when its time comes.
+    fn let_go(&mut self, now: Instant) {
+        if self.gate.is_shut(now) {
+            self.waiting.iter_mut().for_each(|lease| lease.body = None);
+        }
     }
 
     /// Whether the timer looks too late, or not at all.
@@ -258,7 +285,7 @@ impl Queue {
             return leased.leases;
         }
         self.next_due = [self.next_due, leased.next_due].into_iter().flatten().min();
-        let unwanted: Vec<_> = leased.leases.into_iter().filter_map(|lease| self.push(lease)).collect();
+        let unwanted: Vec<_> = leased.leases.into_iter().filter_map(|lease| self.put(lease)).collect();
         self.backlog |= !unwanted.is_empty();
         unwanted
     }
@@ -281,6 +308,7 @@ impl Queue {
     pub(super) fn change(&mut self, policy: &Policy, now: Instant) {
         self.concurrency = policy.concurrency.max(1);
         self.gate.change(policy, now);
+        self.let_go(now);
         self.refuse(now);
     }
 

@@ -4,15 +4,17 @@ use super::*;
 use crate::deliver::{breaker, retry::Retry};
 use crate::domain::{
     attempt::{Attempt, AttemptResult},
-    delivery::{Accepted, Run, Seq},
+    delivery::{Accepted, HeldBody, Run, Seq},
     event::Flags,
     id::EventId,
     name::Name,
     quantity::Rate,
     status_set::StatusSet,
 };
+use bytes::Bytes;
 use proptest::prelude::*;
 use std::sync::Arc;
+use tokio::sync::Semaphore;
 
 const NOW: Timestamp = Timestamp::from_millis(1_000_000);
 
@@ -88,7 +90,7 @@ fn hired(queue: &mut Queue) -> usize {
 fn as_many_workers_are_hired_as_there_is_work_up_to_the_concurrency() {
     let mut queue = queue(3);
     assert_eq!(hired(&mut queue), 0);
-    queue.push(lease(1));
+    queue.push(lease(1), start());
     assert_eq!(hired(&mut queue), 1);
     queue.leased(leases(9));
     assert_eq!(hired(&mut queue), 2);
@@ -127,7 +129,7 @@ fn whatever_becomes_of_one_that_is_kept_in_order_the_store_is_asked_for_the_next
 fn leases_are_taken_in_the_order_in_which_they_came() {
     let mut queue = queue(1);
     for seq in [5, 3, 9] {
-        queue.push(lease(seq));
+        queue.push(lease(seq), start());
     }
     assert!(queue.hire(start()));
     let taken: Vec<_> = std::iter::from_fn(|| queue.take(start()).map(|(lease, _)| lease.event.seq.0)).collect();
@@ -137,7 +139,7 @@ fn leases_are_taken_in_the_order_in_which_they_came() {
 #[test]
 fn a_lane_that_is_paused_or_drains_gives_nothing_and_asks_for_nothing() {
     let mut paused = Queue::new(&Policy { paused: true, ..policy(3) }, start());
-    paused.push(lease(1));
+    paused.push(lease(1), start());
     assert_eq!((hired(&mut paused), paused.refill(NOW)), (0, Refill::Wait(None)));
     let mut draining = queue(3);
     draining.leased(leases(3));
@@ -246,6 +248,74 @@ fn latency_is_a_mean_that_forgets() {
     assert_eq!(queue.latency_ms(), Some(110));
 }
 
+/// A lane with three leases that hold their bytes, and the room that these take part of.
+fn holding(policy: &Policy, now: Instant) -> (Queue, Arc<Semaphore>) {
+    let room = Arc::new(Semaphore::new(100));
+    let mut queue = Queue::new(policy, now);
+    assert!((0..3).all(|seq| queue.push(held(seq, &room), now).is_none()));
+    (queue, room)
+}
+
+fn held(seq: i64, room: &Arc<Semaphore>) -> Lease {
+    let permit = room.clone().try_acquire_many_owned(10).unwrap();
+    Lease { body: Some(HeldBody { bytes: Bytes::from_static(b"0123456789"), permit }), ..lease(seq) }
+}
+
+#[test]
+fn a_lane_whose_gate_shuts_lets_the_bytes_of_all_that_waits_go_and_takes_none_in() {
+    type Shuts = fn(&mut Queue, Instant);
+    fn hears(queue: &mut Queue, heard: Heard, hold: Duration, now: Instant) {
+        let pass = queue.gate_mut().start(now);
+        queue.ended(&pass, heard, hold, now);
+    }
+    let shuts: [(&str, Shuts); 4] = [
+        ("the file pauses it", |queue, now| queue.change(&Policy { paused: true, ..policy(3) }, now)),
+        ("an operator pauses it", |queue, now| queue.pause(now)),
+        ("the destination asks for time", |queue, now| hears(queue, Heard::Busy, Duration::from_secs(9), now)),
+        ("its breaker opens", |queue, now| (0..10).for_each(|_| hears(queue, Heard::Fails, Duration::ZERO, now))),
+    ];
+    for (what, shut) in shuts {
+        let now = start();
+        let (mut queue, room) = holding(&policy(3), now);
+        hears(&mut queue, Heard::Fails, Duration::ZERO, now);
+        assert_eq!(room.available_permits(), 70, "{what}: before");
+        shut(&mut queue, now);
+        assert_eq!(room.available_permits(), 100, "{what}");
+        queue.push(held(4, &room), now);
+        assert_eq!((room.available_permits(), queue.waiting()), (100, 4), "{what}: what comes later");
+    }
+}
+
+#[test]
+fn a_probe_that_fails_and_one_that_is_in_flight_leave_the_gate_shut_and_a_ramp_opens_it() {
+    let began = start();
+    let (mut queue, room) =
+        holding(&Policy { breaker: Some(breaker::Settings { open_after: 1, ..breaker::Settings::STANDARD }), ..policy(3) }, began);
+    assert!(queue.hire(began));
+    let (_, pass) = queue.take(began).unwrap();
+    queue.ended(&pass, Heard::Fails, Duration::ZERO, began);
+    let later = began + Duration::from_secs(30);
+    let probe = queue.gate_mut().start(later);
+    queue.push(held(4, &room), later);
+    assert_eq!(room.available_permits(), 100, "while it is probed");
+    queue.ended(&probe, Heard::Lives, Duration::ZERO, later);
+    queue.push(held(5, &room), later);
+    assert_eq!(room.available_permits(), 90, "once it is back");
+}
+
+#[test]
+fn a_lane_that_waits_for_its_rate_or_whose_hold_is_over_keeps_the_bytes() {
+    let now = start();
+    let (mut queue, room) = holding(&Policy { rate_limit: Rate::parse("1/s").ok(), ..policy(3) }, now);
+    assert!(queue.hire(now) && queue.take(now).is_some() && !queue.hire(now));
+    queue.push(held(4, &room), now);
+    let pass = queue.gate_mut().start(now);
+    assert_eq!(room.available_permits(), 70, "one was taken, and one came");
+    queue.ended(&pass, Heard::Busy, Duration::from_secs(2), now);
+    queue.push(held(5, &room), now + Duration::from_secs(2));
+    assert_eq!(room.available_permits(), 90);
+}
+
 #[derive(Debug, Clone)]
 enum Step {
     Push,
@@ -267,7 +337,7 @@ proptest! {
         for step in steps {
             match step {
                 Step::Push => {
-                    prop_assert!(queue.push(lease(put as i64)).is_none());
+                    prop_assert!(queue.push(lease(put as i64), start()).is_none());
                     put += 1;
                     on_their_way += usize::from(queue.hire(start()));
                 }

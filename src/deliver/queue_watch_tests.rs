@@ -13,12 +13,12 @@ fn what_is_waited_for_goes_ahead_and_keeps_its_order_among_itself() {
     let (now, mut queue) = (start(), queue(1));
     let until = now + Duration::from_secs(8);
     for seq in [1, 2, 3, 4] {
-        queue.push(lease(seq));
+        queue.push(lease(seq), start());
     }
     // 7 and 6 are on their way, 3 is there already.
     let waits = [7, 3, 6].map(|seq| queue.watch(Seq(seq), None, until, now).unwrap());
     for seq in [5, 6, 7] {
-        queue.push(lease(seq));
+        queue.push(lease(seq), start());
     }
     // Whoever comes later does not overtake, and comes to the head once.
     drop(queue.watch(Seq(3), None, until, now).unwrap());
@@ -35,7 +35,7 @@ fn nobody_waits_for_what_cannot_start_in_time_unless_it_has_started() {
     let probed = || Queue::new(&Policy { breaker, ..policy(3) }, began);
     let failed = |hold| {
         let mut queue = probed();
-        queue.push(lease(1));
+        queue.push(lease(1), start());
         assert!(queue.hire(began));
         let (_, pass) = queue.take(began).unwrap();
         queue.ended(&pass, Heard::Fails, hold, began);
@@ -60,8 +60,8 @@ fn nobody_waits_for_what_cannot_start_in_time_unless_it_has_started() {
     assert_eq!(refused(&mut draining, began), Err(NotNow::NotServed));
 
     let mut queue = queue(3);
-    queue.push(lease(1));
-    queue.push(lease(2));
+    queue.push(lease(1), start());
+    queue.push(lease(2), start());
     assert!(queue.hire(began) && queue.take(began).is_some());
     let mut waits = [1, 2].map(|seq| queue.watch(Seq(seq), None, until, began).unwrap().1);
     queue.gate_mut().pause();
@@ -78,7 +78,7 @@ fn of_many_who_wait_at_an_open_breaker_the_first_is_the_probe_and_the_others_are
     let began = start();
     let breaker = Some(breaker::Settings { open_after: 1, ..breaker::Settings::STANDARD });
     let mut queue = Queue::new(&Policy { breaker, ..policy(3) }, began);
-    queue.push(lease(1));
+    queue.push(lease(1), start());
     assert!(queue.hire(began));
     let (_, pass) = queue.take(began).unwrap();
     queue.ended(&pass, Heard::Fails, Duration::ZERO, began);
@@ -87,7 +87,7 @@ fn of_many_who_wait_at_an_open_breaker_the_first_is_the_probe_and_the_others_are
     let mut waits = [8, 9].map(|seq| queue.watch(Seq(seq), None, due + Duration::from_secs(8), due).unwrap().1);
     assert!(queue.take(due).is_none(), "the worker leaves");
     for seq in [7, 8, 9] {
-        queue.push(lease(seq));
+        queue.push(lease(seq), start());
     }
     assert!(queue.hire(due));
     let (probe, pass) = queue.take(due).unwrap();
@@ -106,12 +106,12 @@ fn what_was_waited_for_beyond_the_window_goes_back_to_the_store_and_what_is_wait
     let waits: Vec<_> = (first..first + WINDOW as i64 + 2)
         .map(|seq| {
             let (number, told) = queue.watch(Seq(seq), None, until, now).unwrap();
-            assert!(queue.push(lease(seq)).is_none());
+            assert!(queue.push(lease(seq), start()).is_none());
             (Seq(seq), number, told)
         })
         .collect();
     assert_eq!(queue.waiting(), MOST + 2);
-    assert!(queue.push(lease(99_999)).is_some(), "nobody waits for it");
+    assert!(queue.push(lease(99_999), start()).is_some(), "nobody waits for it");
     let back: Vec<_> = waits.iter().take(5).filter_map(|(seq, number, _)| queue.unwatch(*seq, *number)).collect();
     assert_eq!(back.iter().map(|lease| lease.event.seq.0).collect::<Vec<_>>(), [first, first + 1], "until there are not too many");
     assert!(queue.hire(now));

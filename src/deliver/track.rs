@@ -86,12 +86,7 @@ impl Track {
 
     /// An operator pauses it; attempts in flight go on.
     pub(super) fn pause(&self) {
-        let now = self.clock.instant();
-        {
-            let mut queue = self.queue();
-            queue.gate_mut().pause();
-            queue.refuse(now);
-        }
+        self.queue().pause(self.clock.instant());
         self.show_pause();
         self.turn.notify_one();
     }
@@ -152,7 +147,7 @@ impl Track {
         let now = self.clock.instant();
         let (unwanted, hired, lacks_alarm) = {
             let mut queue = self.queue();
-            (queue.push(lease), queue.hire(now), queue.lacks_alarm(now))
+            (queue.push(lease, now), queue.hire(now), queue.lacks_alarm(now))
         };
         self.go(usize::from(hired), lacks_alarm);
         self.leave_to_store(unwanted);

@@ -249,6 +249,30 @@ async fn a_destination_that_asks_for_time_holds_its_whole_lane() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_lane_that_starts_nothing_leaves_the_room_for_bytes_in_memory_to_the_others_and_reads_its_own_later() {
+    let (dead, slow) = (Actor::new(Mood::Fails), Actor::new(Mood::Works));
+    let gateway = Gateway::start(vec![dead.lane("dead", breaking(5)), slow.lane("slow", breaking(1))]);
+    let accept = |count| (0..count).for_each(|_| gateway.accept(&["dead", "slow"], "0123456789"));
+    accept(40);
+    assert_eq!(gateway.store.held(), 800);
+    sleep(SECOND * 3 / 2).await;
+    accept(10);
+    sleep(SECOND).await;
+    assert_eq!(gateway.lanes.states()[0].breaker, BreakerState::Open);
+    assert_eq!(gateway.store.held(), 10 * gateway.lanes.states()[1].queued + 10, "those of the slow one, one of them in flight");
+    gateway.lanes.pause(&Name::unchecked("slow")).await.unwrap().expect("it is there");
+    sleep(SECOND).await;
+    assert_eq!(gateway.store.held(), 0);
+    gateway.lanes.resume(&Name::unchecked("slow")).await.unwrap().expect("it is there");
+    dead.turns(Mood::Works);
+    gateway.clock.jump(100_000);
+    sleep(100 * SECOND).await;
+    assert!(dead.notes().asked.iter().chain(&slow.notes().asked).all(|(_, body)| body == "0123456789"));
+    let settlements = gateway.store.settlements();
+    assert_eq!(["dead", "slow"].map(|name| delivered(&settlements, name)), [50, 50]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_rate_is_kept_and_the_time_that_is_waited_for_it_alone_is_counted() {
     let actor = Actor::new(Mood::Works);
     let limited = Policy { rate_limit: Rate::parse("20/s").ok(), ..breaking(100) };
