@@ -74,6 +74,8 @@ impl serde::Serialize for Timestamp {
 #[derive(Debug, Clone, Default)]
 pub struct Clock {
     shift: Arc<AtomicI64>,
+    /// Where the wall clock goes by the timers: a moment, and what it showed then.
+    by_timers: Option<(Instant, Timestamp)>,
 }
 
 impl Clock {
@@ -82,10 +84,20 @@ impl Clock {
         Self::default()
     }
 
+    /// One whose wall clock shows `start` and goes on as the timers do: where a test makes these stand still and leap, so does it.
+    pub fn by_timers(start: Timestamp) -> Self {
+        let system = Self::system();
+        Self { by_timers: Some((system.instant(), start)), ..system }
+    }
+
     /// Wall-clock time now.
     #[expect(clippy::disallowed_methods, reason = "this is the place that reads the wall clock")]
     pub fn now(&self) -> Timestamp {
-        Timestamp(Timestamp::from_system(SystemTime::now()).0.saturating_add(self.shift.load(Ordering::Relaxed)))
+        let wall = match self.by_timers {
+            None => Timestamp::from_system(SystemTime::now()),
+            Some((begun, start)) => start.plus(self.instant().saturating_duration_since(begun)),
+        };
+        Timestamp(wall.0.saturating_add(self.shift.load(Ordering::Relaxed)))
     }
 
     /// A moment to measure durations from; never goes back. It is of the clock that timers run by.
@@ -126,5 +138,16 @@ mod tests {
         let before = clock.now();
         twin.jump(-86_400_000);
         assert!(clock.now() < before);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wall_clock_by_the_timers_stands_still_and_leaps_with_them() {
+        let start = Timestamp::from_millis(1_000_000);
+        let clock = Clock::by_timers(start);
+        assert_eq!(clock.now(), start);
+        tokio::time::sleep(Duration::from_secs(3_600)).await;
+        assert_eq!(clock.now().since(start), Duration::from_secs(3_600));
+        clock.jump(-1_000);
+        assert_eq!(clock.now().since(start), Duration::from_secs(3_599));
     }
 }

@@ -23,6 +23,7 @@ mod header_signatures;
 mod held;
 mod imports;
 mod lane_limits;
+mod lane_model;
 mod late;
 mod limits;
 mod ordered;

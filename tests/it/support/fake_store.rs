@@ -4,7 +4,7 @@ use bytes::Bytes;
 use hookgate::{
     domain::{
         attempt::Next,
-        clock::Clock,
+        clock::{Clock, Timestamp},
         delivery::{Accepted, HeldBody, Lease, Run, Seq, Settlement},
         event::Flags,
         id::EventId,
@@ -31,7 +31,6 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// The store.
 #[derive(Debug)]
 pub struct FakeStore {
-    clock: Clock,
     state: Mutex<State>,
     changed: Notify,
     room: Arc<Semaphore>,
@@ -39,6 +38,9 @@ pub struct FakeStore {
 
 #[derive(Debug, Default)]
 struct State {
+    clock: Clock,
+    /// How long leases are on their way.
+    slowness: Duration,
     rows: BTreeMap<(Name, Seq), Row>,
     bodies: HashMap<Seq, Bytes>,
     settlements: Vec<Settlement>,
@@ -52,13 +54,17 @@ struct Row {
     event: Arc<Accepted>,
     attempts: u32,
     run: Run,
-    due: Option<hookgate::domain::clock::Timestamp>,
+    due: Option<Timestamp>,
     leased: bool,
 }
 
 impl FakeStore {
     pub fn new(clock: Clock) -> Arc<Self> {
-        Arc::new(Self { clock, state: Mutex::default(), changed: Notify::new(), room: Arc::new(Semaphore::new(1 << 20)) })
+        Arc::new(Self {
+            state: Mutex::new(State { clock, ..State::default() }),
+            changed: Notify::new(),
+            room: Arc::new(Semaphore::new(1 << 20)),
+        })
     }
 
     /// Stores an event for these destinations, as rows that wait to be leased.
@@ -67,7 +73,7 @@ impl FakeStore {
     }
 
     fn insert(&self, state: &mut State, destinations: &[&str], body: &[u8]) -> Seq {
-        let now = self.clock.now();
+        let now = state.clock.now();
         state.last += 1;
         let seq = Seq(state.last);
         let event = Arc::new(Accepted {
@@ -100,6 +106,25 @@ impl FakeStore {
             Lease { body: Some(HeldBody { bytes: Bytes::copy_from_slice(body), permit }), ..row.lease(name) }
         };
         destinations.iter().map(lease).collect()
+    }
+
+    /// The process has ended, and the next one goes by that clock: what was leased waits as before.
+    pub fn restarted(&self, clock: Clock) {
+        let mut state = self.state();
+        state.clock = clock;
+        state.rows.values_mut().for_each(|row| row.leased = false);
+        state.failures.clear();
+    }
+
+    /// From now on leases take so long to come.
+    pub fn slows(&self, by: Duration) {
+        self.state().slowness = by;
+    }
+
+    /// What is neither delivered nor dead, when it falls due, and whether it is leased.
+    pub fn pending(&self) -> Vec<(Seq, Timestamp, bool)> {
+        let state = self.state();
+        state.rows.iter().filter_map(|((_, seq), row)| Some((*seq, row.due?, row.leased))).collect()
     }
 
     /// The next so many calls of that operation fail.
@@ -148,6 +173,23 @@ impl FakeStore {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn leased(&self, destination: &Name, max: usize) -> Result<(Leased, Duration), StoreError> {
+        let mut state = self.call("lease")?;
+        let (now, slowness) = (state.clock.now(), state.slowness);
+        let mut rows: Vec<_> = state.rows.iter_mut().filter(|((name, _), _)| name == destination).map(|(_, row)| row).collect();
+        let out = rows.iter().filter(|row| row.leased).count();
+        rows.retain(|row| row.due.is_some() && !row.leased);
+        rows.sort_by_key(|row| (row.due, row.event.seq));
+        let due = rows.iter().take_while(|row| row.due.is_some_and(|due| due <= now)).count();
+        let taken = due.min(max).min(WINDOW - out);
+        let next_due = rows.get(taken).and_then(|row| row.due);
+        let lease = |row: &mut &mut Row| {
+            row.leased = true;
+            row.lease(destination.clone())
+        };
+        Ok((Leased { leases: rows[..taken].iter_mut().map(lease).collect(), next_due }, slowness))
+    }
+
     fn call(&self, operation: &'static str) -> Result<MutexGuard<'_, State>, StoreError> {
         let mut state = self.state();
         *state.calls.entry(operation).or_default() += 1;
@@ -158,6 +200,18 @@ impl FakeStore {
             }
             _ => Ok(state),
         }
+    }
+}
+
+/// Leases that nobody has taken yet: whoever goes away before has none.
+struct OnTheWay<'a> {
+    store: &'a FakeStore,
+    leased: Option<Leased>,
+}
+
+impl Drop for OnTheWay<'_> {
+    fn drop(&mut self) {
+        self.store.give_back(self.leased.take().unwrap_or_default().leases);
     }
 }
 
@@ -178,20 +232,12 @@ impl Row {
 impl Store for FakeStore {
     fn lease<'a>(&'a self, destination: &'a Name, max: usize) -> Answer<'a, Leased> {
         Box::pin(async move {
-            let now = self.clock.now();
-            let mut state = self.call("lease")?;
-            let mut rows: Vec<_> = state.rows.iter_mut().filter(|((name, _), _)| name == destination).map(|(_, row)| row).collect();
-            let out = rows.iter().filter(|row| row.leased).count();
-            rows.retain(|row| row.due.is_some() && !row.leased);
-            rows.sort_by_key(|row| (row.due, row.event.seq));
-            let due = rows.iter().take_while(|row| row.due.is_some_and(|due| due <= now)).count();
-            let taken = due.min(max).min(WINDOW.saturating_sub(out));
-            let next_due = rows.get(taken).and_then(|row| row.due);
-            let lease = |row: &mut &mut Row| {
-                row.leased = true;
-                row.lease(destination.clone())
-            };
-            Ok(Leased { leases: rows[..taken].iter_mut().map(lease).collect(), next_due })
+            let (leased, slowness) = self.leased(destination, max)?;
+            let mut on_the_way = OnTheWay { store: self, leased: Some(leased) };
+            if !slowness.is_zero() {
+                tokio::time::sleep(slowness).await;
+            }
+            Ok(on_the_way.leased.take().expect("it is taken once"))
         })
     }
 
