@@ -42,6 +42,7 @@ mod budget;
 mod bulk;
 mod delivering;
 mod finding;
+mod honest;
 mod line_model;
 mod model;
 mod ordering;
