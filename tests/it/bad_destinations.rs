@@ -7,7 +7,17 @@ use crate::support::{
     until::{until, until_eq},
 };
 use hookgate::domain::pem::Pem;
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    net::SocketAddr,
+    path::Path,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use tokio::{
+    net::{TcpListener, TcpSocket, TcpStream},
+    time::timeout,
+};
 use tokio_rustls::rustls::{ServerConfig, crypto::ring, sign::SingleCertAndKey};
 
 const TIMEOUT: Duration = Duration::from_millis(500);
@@ -60,6 +70,35 @@ fn misdeeds() -> Vec<(String, Reply, &'static str)> {
     all
 }
 
+/// What the attempts at them have to say.
+const CAUSES: [(&str, &str); 5] = [
+    ("tls-expired", "the certificate has expired"),
+    ("tls-of-another-host", "the certificate is for another host"),
+    ("tls-of-unknown-issuer", "the certificate's issuer is not known here"),
+    ("nobody-there", "refused"),
+    ("blackhole", "no answer within 500ms"),
+];
+
+/// A port where nobody answers: the system has no room for one more connection that is not accepted, and is silent to all others.
+struct Blackhole {
+    address: SocketAddr,
+    _full: (TcpListener, Vec<TcpStream>),
+}
+
+impl Blackhole {
+    async fn open() -> Self {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.bind("127.0.0.1:0".parse().expect("an address")).expect("a free port");
+        let listener = socket.listen(1).expect("it listens");
+        let address = listener.local_addr().expect("it is bound");
+        let mut inside = Vec::new();
+        while let Ok(Ok(stream)) = timeout(TIMEOUT, TcpStream::connect(address)).await {
+            inside.push(stream);
+        }
+        Self { address, _full: (listener, inside) }
+    }
+}
+
 fn raw_then_silence(text: &str) -> Reply {
     Reply::RawThenSilence(text.as_bytes().to_vec())
 }
@@ -86,6 +125,7 @@ async fn whatever_a_destination_does_its_attempts_end_in_time_have_their_right_n
     let tls = ["expired.pem", "otherhost.pem", "good.pem"].map(over_tls);
     let rude = [Manners::Reset, Manners::Close, Manners::ResetAfter(100), Manners::CloseAfter(100), Manners::Silence].map(Sink::rude);
     let [reset, close, reset_after, close_after, silence] = &rude;
+    let blackhole = Blackhole::open().await;
     let secure = |sink: &Sink| sink.url("/").replace("http:", "https:");
 
     let mut table: Vec<(String, String, &str, &[&str])> =
@@ -101,6 +141,8 @@ async fn whatever_a_destination_does_its_attempts_end_in_time_have_their_right_n
         ("resets-a-request", reset_after.url("/"), "", &["protocol"]),
         ("closes-a-request", close_after.url("/"), "", &["protocol"]),
         ("takes-nothing", silence.url("/"), "", &["timeout"]),
+        ("blackhole", format!("http://{}/", blackhole.address), "", &["timeout"]),
+        ("tls-blackhole", format!("https://{}/", blackhole.address), ca, &["timeout"]),
         ("tls-nobody-there", "https://127.0.0.1:1/".to_owned(), ca, &["connect"]),
         ("tls-of-no-tls", secure(&sink), ca, &["tls"]),
         ("tls-expired", tls[0].url("/"), ca, &["tls"]),
@@ -150,6 +192,9 @@ async fn whatever_a_destination_does_its_attempts_end_in_time_have_their_right_n
             assert!(results.contains(&result), "{name}: wanted {results:?}, found {attempt}");
             let took = Duration::from_millis(attempt["duration_ms"].as_u64().expect("a number"));
             assert!(took <= TIMEOUT + Duration::from_secs(1), "{name} took {took:?}");
+            if let Some((_, cause)) = CAUSES.iter().find(|(named, _)| named == name) {
+                assert!(attempt["error"].as_str().is_some_and(|error| error.contains(cause)), "{name}: wanted {cause:?}, found {attempt}");
+            }
         }
     }
     for (name, _, _, results) in &table {
@@ -161,4 +206,38 @@ async fn whatever_a_destination_does_its_attempts_end_in_time_have_their_right_n
     }
     until_eq("descriptors to be let go", true, || async { gateway.descriptors() <= before }).await;
     sink.wait_open(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_kept_alive_connection_that_closes_between_two_requests_is_replaced_at_once_and_costs_no_attempt() {
+    // Each connection answers one request, and then goes: right behind the answer, or once the next request has come.
+    for (what, first, second) in [
+        ("closed while idle", Reply::status(200).then_close(), Reply::Silence),
+        ("closed on the next request", Reply::status(200), Reply::HalfClose),
+        ("reset on the next request", Reply::status(200), Reply::Reset),
+    ] {
+        let seen = Mutex::new(HashSet::new());
+        let sink = Sink::scripted(move |_, request| match seen.lock().expect("nobody panics with it").insert(request.connection) {
+            true => first.clone(),
+            false => second.clone(),
+        });
+        let gateway = Gateway::start(&format!(
+            "sources: {{ ottu: {{ secret: test-hmac-key }} }}\ndestinations: {{ orders: {{ url: '{}', timeout: 5s, concurrency: 1, retry: none }} }}\nrules: [ {{ name: all, to: orders }} ]\n",
+            sink.url("/")
+        ))
+        .await;
+        let mut descriptors = 0;
+        for number in 0..EVENTS {
+            let id = gateway.send(&signed(&payment("paid", &format!("R{number}")))).await.event();
+            let event = gateway.until_status(&id, "delivered").await;
+            let attempts = event["attempts"].as_array().expect("a list");
+            assert_eq!((attempts.len(), &attempts[0]["result"]), (1, &"2xx".into()), "{what}: {event}");
+            descriptors = if number == 0 { gateway.descriptors() } else { descriptors };
+        }
+        let answered = gateway.metric("hookgate_delivery_attempts_total{destination=\"orders\",result=\"2xx\"}").await;
+        let broken = gateway.metric("hookgate_delivery_attempts_total{destination=\"orders\",result=\"protocol\"}").await;
+        assert_eq!((answered, broken), (EVENTS as f64, 0.0), "{what}");
+        assert_eq!(sink.connections(), EVENTS, "{what}");
+        until_eq("descriptors to be let go", true, || async { gateway.descriptors() <= descriptors }).await;
+    }
 }
