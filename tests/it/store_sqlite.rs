@@ -356,6 +356,7 @@ async fn a_store_of_an_earlier_version_is_brought_up_to_date_with_what_it_holds(
         "DROP TABLE replay;",
         "DROP INDEX line; DROP INDEX unpassed; ALTER TABLE delivery DROP COLUMN order_key; ALTER TABLE delivery DROP COLUMN place;
          ALTER TABLE delivery DROP COLUMN passes_at;",
+        "DROP INDEX pending; CREATE INDEX pending ON delivery (destination, due_at, seq) WHERE status <= 1;",
     ];
     for version in 1..=steps.len() {
         is_brought_up_to_date(&format!("{} PRAGMA user_version = {version}", steps[version - 1..].concat())).await;

@@ -18,7 +18,7 @@ pub(super) enum MigrateError {
 pub(super) const APPLICATION_ID: i64 = 0x686b_6774;
 
 /// Each brings the schema from the version that is its place to the next.
-const MIGRATIONS: [&str; 7] = [VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6, VERSION_7];
+const MIGRATIONS: [&str; 8] = [VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6, VERSION_7, VERSION_8];
 
 /// The version that this program writes.
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
@@ -140,6 +140,13 @@ ALTER TABLE delivery ADD COLUMN place INTEGER;
 ALTER TABLE delivery ADD COLUMN passes_at INTEGER;
 CREATE INDEX line ON delivery (destination, order_key, passes_at, place) WHERE order_key IS NOT NULL AND (status <= 1 OR status = 4);
 CREATE INDEX unpassed ON delivery (destination, order_key) WHERE order_key IS NOT NULL AND status = 3 AND repeated & 8 = 0;
+";
+
+/// With the status in it the index alone answers what waits: SQLite looks at every row of which it asks for the status, be it
+/// that of all rows of the index.
+const VERSION_8: &str = "
+DROP INDEX pending;
+CREATE INDEX pending ON delivery (destination, due_at, seq, status) WHERE status <= 1;
 ";
 
 /// The one connection that writes. Freed pages are used again, so the file needs no vacuum:
