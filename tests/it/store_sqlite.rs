@@ -5,7 +5,7 @@ use hookgate::{
     domain::{
         attempt::Next,
         clock::Clock,
-        delivery::DeliveryStatus,
+        delivery::{DeliveryStatus, Lease},
         event::{Reason, Verdict},
     },
     store::{Appended, Problem, Query, Settings, StoreError, WINDOW, sqlite::Room},
@@ -214,6 +214,38 @@ async fn a_store_that_closes_while_the_disk_fails_tells_those_who_wait() {
     until("health tells", || async { store.health().is_err() }).await;
     store.close().await.unwrap();
     assert!(matches!(waiting.await.unwrap(), Err(StoreError::Closed)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_disk_fails_settlements_beyond_those_under_way_are_given_back_to_be_tried_again() {
+    let house = House::new(SQLITE);
+    let store = house.open();
+    let mut leases = Vec::new();
+    for number in 0..200 {
+        leases.extend(stored(&store, to(event(number), &["orders"])).await.1);
+    }
+    from_outside(&house, "CREATE TRIGGER fails BEFORE INSERT ON delivery BEGIN SELECT RAISE(FAIL, 'no space'); END");
+    let settle = |lease: &Lease| {
+        let (store, settlement) = (store.clone(), settlement(lease, Next::Delivered));
+        hookgate::tasks::spawn(async move { store.settle(settlement).await })
+    };
+    let mut refused = Vec::new();
+    for (lease, settled) in leases.iter().map(|lease| (lease, settle(lease))).collect::<Vec<_>>() {
+        match settled.await.unwrap() {
+            Ok(()) => {}
+            Err(StoreError::Failing(_)) => refused.push(lease),
+            Err(other) => panic!("{other}"),
+        }
+    }
+    assert_eq!(refused.len(), 200 - 128);
+    from_outside(&house, "DROP TRIGGER fails");
+    until("the disk to be well", || async { store.health().is_ok() }).await;
+    for lease in refused {
+        settle(lease).await.unwrap().unwrap();
+    }
+    for number in 0..200 {
+        until_states(&store, event(number).id, &[DeliveryStatus::Delivered]).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

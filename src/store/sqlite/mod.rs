@@ -179,7 +179,10 @@ impl Store for Sqlite {
 
     fn settle(&self, settlement: Settlement) -> Answer<'_, ()> {
         let settled = Settled::new(settlement, &self.shared.timeline);
-        Box::pin(self.send(Command::Settle(Box::new(settled))))
+        Box::pin(async move {
+            let room = self.shared.room_to_settle().await?;
+            self.send(Command::Settle(Box::new(settled.with_room(room)))).await
+        })
     }
 
     fn progress<'a>(&'a self, seq: Seq, destination: &'a Name) -> Answer<'a, Progress> {

@@ -7,6 +7,18 @@ use crate::domain::{
     name::Name,
 };
 use rusqlite::Result;
+use std::time::Duration;
+use tokio::sync::OwnedSemaphorePermit;
+
+/// Settlements on their way to the disk at the same time: an event that comes waits behind no more of them.
+/// Whoever has one more waits, and with it the next attempt of its worker, which is slower only where the disk is.
+pub(super) const UNDER_WAY: usize = 128;
+
+/// Without an event that takes them along, so many are committed by themselves; the next ones come in meanwhile.
+pub(super) const GROUP: usize = UNDER_WAY / 2;
+
+/// How long room for one more is waited for before the disk is asked how it is.
+pub(super) const WAIT: Duration = Duration::from_millis(500);
 
 /// What is written with the next commit.
 #[derive(Debug)]
@@ -25,6 +37,7 @@ pub(super) struct Ended {
     due_at: Option<i64>,
     /// When those behind it may pass, of one that failed and is kept in order.
     passes_at: Option<i64>,
+    _under_way: Option<OwnedSemaphorePermit>,
 }
 
 impl Settled {
@@ -36,7 +49,15 @@ impl Settled {
         };
         let wait = i64::try_from(settlement.order_wait.unwrap_or_default().as_millis()).unwrap_or(i64::MAX);
         let passes_at = due_at.map(|_| timeline.now().saturating_add(wait));
-        Self::Attempt(Ended { settlement, due_at, passes_at })
+        Self::Attempt(Ended { settlement, due_at, passes_at, _under_way: None })
+    }
+
+    /// With its part of the room for those that are under way, until it is committed.
+    pub(super) fn with_room(self, room: OwnedSemaphorePermit) -> Self {
+        match self {
+            Self::Attempt(ended) => Self::Attempt(Ended { _under_way: Some(room), ..ended }),
+            Self::Answer(..) => self,
+        }
     }
 }
 
@@ -64,7 +85,7 @@ impl Work<'_> {
 
     /// Writes what came of an attempt. One that nobody has a lease for is left out: it was settled before.
     fn settle_attempt(&mut self, ended: &Ended) -> Result<()> {
-        let Ended { settlement, due_at, passes_at } = ended;
+        let Ended { settlement, due_at, passes_at, .. } = ended;
         let seq = settlement.seq.0;
         let Some((destination, kept)) = self.leased(seq, &settlement.destination) else {
             return Ok(());

@@ -7,6 +7,7 @@ use super::{
     names::Names,
     readers::Readers,
     reserve::Reserve,
+    settle,
     timeline::Timeline,
 };
 use crate::{
@@ -21,6 +22,10 @@ use std::{
     },
     thread::Thread,
     time::Duration,
+};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
 };
 
 /// The bodies of fresh leases that are kept in memory come to at most so many bytes.
@@ -54,7 +59,9 @@ pub(super) struct Shared {
     /// What events in quarantine may count, see `quarantine`.
     pub(super) quarantine_budget: i64,
     /// What is left of [`HELD_BODIES`].
-    pub(super) bodies: Arc<tokio::sync::Semaphore>,
+    pub(super) bodies: Arc<Semaphore>,
+    /// Room for settlements that are not committed yet.
+    settling: Arc<Semaphore>,
     /// Whether the store is to end.
     pub(super) closing: AtomicBool,
     lanes: Mutex<Lanes>,
@@ -83,7 +90,8 @@ impl Shared {
             readers,
             metrics,
             quarantine_budget,
-            bodies: Arc::new(tokio::sync::Semaphore::new(HELD_BODIES)),
+            bodies: Arc::new(Semaphore::new(HELD_BODIES)),
+            settling: Arc::new(Semaphore::new(settle::UNDER_WAY)),
             closing: AtomicBool::new(false),
             lanes: Mutex::new(read.lanes),
             failure: Mutex::new(None),
@@ -97,6 +105,18 @@ impl Shared {
     /// What is leased.
     pub(super) fn lanes(&self) -> MutexGuard<'_, Lanes> {
         self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for room for one more settlement; not while the disk fails: then whoever has it decides how long it insists.
+    pub(super) async fn room_to_settle(&self) -> Result<OwnedSemaphorePermit, StoreError> {
+        loop {
+            if let Ok(room) = timeout(settle::WAIT, self.settling.clone().acquire_owned()).await {
+                return room.map_err(|_| StoreError::Closed);
+            }
+            if let Some(failure) = self.failure() {
+                return Err(StoreError::Failing(failure));
+            }
+        }
     }
 
     /// Whether the store is to end.

@@ -13,7 +13,7 @@ use super::{
     rebuild::Rebuild,
     reserve::Tending,
     schema,
-    settle::Settled,
+    settle::{self, Settled},
     shared::{Reply, Shared},
     start::Begun,
     transaction::{Durability, Undone},
@@ -184,7 +184,7 @@ impl Writer {
         let events = appends.len();
         if events > 0 {
             self.append(appends)?;
-        } else if !others.is_empty() || self.settlements.len() >= GROUP || self.settle_at.is_some_and(|at| at <= now) {
+        } else if !others.is_empty() || self.settlements.len() >= settle::GROUP || self.settle_at.is_some_and(|at| at <= now) {
             self.settle()?;
         }
         if self.held.due_at().is_some_and(|at| at <= now) {
