@@ -4,6 +4,7 @@
 
 mod admin;
 mod auth;
+mod backlog;
 mod bad_destinations;
 mod bulk;
 mod cli;
@@ -22,6 +23,7 @@ mod golden;
 mod header_signatures;
 mod held;
 mod imports;
+mod isolation;
 mod lane_limits;
 mod lane_model;
 mod late;

@@ -197,6 +197,21 @@ impl Gateway {
         fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("it runs").count()
     }
 
+    /// What it takes of the memory, and what it took at most, in MiB.
+    pub fn memory(&self) -> (f64, f64) {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process())).expect("it runs");
+        let of = |name: &str| -> f64 {
+            let kibibytes = status.lines().find_map(|line| line.strip_prefix(name)?.trim().strip_suffix(" kB"));
+            kibibytes.and_then(|text| text.parse().ok()).map(|kibibytes: f64| kibibytes / 1024.0).expect("the system tells it")
+        };
+        (of("VmRSS:"), of("VmHWM:"))
+    }
+
+    /// The number of its process.
+    pub fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Tells it to stop, orderly.
     pub fn terminate(&self) {
         signal(self.child.id(), Signal::TERM);
@@ -214,7 +229,7 @@ impl Gateway {
 
     /// Ends the program that traces it; it goes on without.
     pub fn end_tracer(&self) {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("the gateway runs");
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process())).expect("the gateway runs");
         let tracer = status.lines().find_map(|line| line.strip_prefix("TracerPid:")).expect("the system tells it");
         signal(tracer.trim().parse().expect("a pid"), Signal::TERM);
     }
