@@ -269,7 +269,7 @@ impl<'a> Life<'a> {
         }
     }
 
-    /// What no two events have in common, as an order that several of them belong to would be: see `ledger` for what is kept per delivery.
+    /// No two are alike.
     fn next_body(&self) -> String {
         format!("event {}", self.record().accepted.len())
     }
