@@ -5,12 +5,11 @@
 
 use bytes::Bytes;
 use hookgate::{
-    domain::{clock::Timestamp, event::Event, name::Name, plan::Respond, received::Received},
+    domain::{clock::Timestamp, event::Event, field::Field, name::Name, plan::Respond, received::Received},
     provider::{self, Scheme, Settings, Unsigned},
     route::{
         Action, Rule, Rules,
         condition::{Comparison, Condition, Decimal, Pattern, Test, whole_value},
-        field::Field,
     },
 };
 use http::HeaderMap;
@@ -83,7 +82,7 @@ fn holds(field: &Field, test: Test, event: &Event) -> bool {
     assert_eq!(Condition::All(vec![all, one.clone()]).holds(event), holds);
     assert_eq!(Condition::Any(vec![any, one.clone()]).holds(event), holds);
     let rule = Rule { name: Name::unchecked("r"), when: Some(one), action: Action::Drop, stop: true, respond: Some(Respond::Now(201)) };
-    let rules = Rules { rules: vec![rule], ..Rules::default() };
+    let rules = Rules { rules: vec![rule].into(), ..Rules::default() };
     assert_eq!(rules.plan(event).answer == Respond::Now(201), holds);
     holds
 }

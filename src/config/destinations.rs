@@ -7,8 +7,7 @@ use super::{
 use crate::{
     deliver::{Policy, breaker, retry::Retry},
     destination::{Auth, LinkLocal, Settings},
-    domain::{name::Name, quantity::Rate, secret::Secret, status_set::StatusSet},
-    route::field::Field,
+    domain::{field::Field, name::Name, quantity::Rate, secret::Secret, status_set::StatusSet},
 };
 use http::{HeaderName, HeaderValue, Method, Uri};
 use std::{

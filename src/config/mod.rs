@@ -161,6 +161,6 @@ fn check(raw: &Raw<'_>, checks: &mut Checks<'_>) -> Config {
         store,
         sources,
         destinations,
-        rules: Rules { rules, unmatched, answers, orders },
+        rules: Rules { rules: rules.into(), unmatched, answers, orders },
     }
 }

@@ -1,7 +1,7 @@
 //! Checks `order_by` and `order_wait`: what a destination gets in order, and how long one that fails holds back the others.
 
 use super::{diagnostics::Code, interpolate::Value, problem::Problem, tree::Scalar, values::Checks, when::no_field};
-use crate::route::field::Field;
+use crate::domain::field::Field;
 use std::time::Duration;
 
 /// Where `order_wait` is not said.

@@ -8,11 +8,8 @@ use super::{
     tree::{Entry, Kind, Node, Scalar, Span, Style},
 };
 use crate::{
-    domain::event::Normal,
-    route::{
-        condition::{Comparison, Condition, Decimal, Pattern, Test, whole_value},
-        field::Field,
-    },
+    domain::{event::Normal, field::Field},
+    route::condition::{Comparison, Condition, Decimal, Pattern, Test, whole_value},
 };
 
 const OPERATORS: [&str; 7] = ["not", "gt", "gte", "lt", "lte", "exists", "matches"];

@@ -6,6 +6,7 @@ pub mod clock;
 pub mod decimal;
 pub mod delivery;
 pub mod event;
+pub mod field;
 pub mod head;
 pub mod id;
 pub mod json;

@@ -3,7 +3,7 @@
 use super::json::{Kind, Value};
 
 /// A place in a payload: the members to go through from its root; a number also indexes an array.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Path(Vec<Box<str>>);
 
 /// Why a text is no path.

@@ -1,7 +1,7 @@
 //! What has to hold of an event.
 
-use super::field::{Field, Found};
 use crate::domain::event::{Event, Normal};
+use crate::domain::field::{Field, Found};
 use regex::{Regex, RegexBuilder};
 use std::borrow::Cow;
 

@@ -2,6 +2,7 @@
 
 use crate::domain::{
     event::Event,
+    field::Field,
     name::Name,
     order::OrderKey,
     plan::{Plan, Respond, Routing, Target},
@@ -9,8 +10,10 @@ use crate::domain::{
 use std::collections::HashMap;
 
 pub mod condition;
-pub mod field;
+mod list;
 mod pattern;
+
+pub use list::RuleList;
 
 /// The answer of a source that says nothing else.
 const ANSWER: u16 = 200;
@@ -19,13 +22,13 @@ const ANSWER: u16 = 200;
 #[derive(Debug, Clone, Default)]
 pub struct Rules {
     /// All of them.
-    pub rules: Vec<Rule>,
+    pub rules: RuleList,
     /// Where an event goes that no rule but taps matched; `None`: it is kept for a human.
     pub unmatched: Option<Name>,
     /// Per source, the answer where no matching rule says otherwise.
     pub answers: HashMap<Name, u16>,
     /// Per destination that keeps an order, the field by whose values it does.
-    pub orders: HashMap<Name, field::Field>,
+    pub orders: HashMap<Name, Field>,
 }
 
 /// One rule.
@@ -99,11 +102,11 @@ impl Rules {
 
     /// The rules that hold of an event, in order, to the first that stops.
     pub fn matching<'a>(&'a self, event: &'a Event) -> impl Iterator<Item = &'a Rule> {
-        let mut left = self.rules.iter();
+        let mut left = Some(self.rules.candidates(event));
         std::iter::from_fn(move || {
-            let rule = left.find(|rule| rule.holds(event))?;
+            let rule = left.as_mut()?.find(|rule| rule.holds(event))?;
             if rule.stop {
-                left = [].iter();
+                left = None;
             }
             Some(rule)
         })

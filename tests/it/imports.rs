@@ -134,7 +134,7 @@ fn what_is_forbidden_is_found() {
 #[test]
 fn what_is_allowed_is_let_be() {
     for (path, text) in [
-        ("route/mod.rs", "use crate::domain::{event::Event, name::Name};\nuse super::route::field;"),
+        ("route/mod.rs", "use crate::domain::{event::Event, name::Name};\nuse super::route::pattern;"),
         ("route/mod.rs", "// crate::store\n/* crate::store /* crate::store */ */\n//! [`crate::store`]"),
         ("route/mod.rs", "let text = \"crate::store \\\" crate::store\"; let raw = r#\"crate::store\" crate::store\"#;"),
         ("route/mod.rs", "#[cfg(test)]\nmod tests {\n    use crate::store;\n    fn f() { Instant::now(); }\n}"),

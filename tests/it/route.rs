@@ -2,12 +2,11 @@
 
 use crate::provider::{data, open};
 use hookgate::{
-    domain::{event::Event, name::Name, order::OrderKey, plan::Respond, secret::Secret},
+    domain::{event::Event, field::Field, name::Name, order::OrderKey, plan::Respond, secret::Secret},
     provider::{self, Unsigned},
     route::{
         Action, Rule, Rules,
         condition::{Comparison, Condition, Decimal, Pattern, Test, whole_value},
-        field::Field,
     },
 };
 
@@ -57,7 +56,7 @@ fn tap(destinations: &[&str]) -> Action {
 }
 
 fn rules(rules: Vec<Rule>) -> Rules {
-    Rules { rules, ..Rules::default() }
+    Rules { rules: rules.into(), ..Rules::default() }
 }
 
 /// The merchant's file of the documentation.
@@ -286,7 +285,7 @@ fn stop_drop_tap_and_unmatched_work_together() {
     ] {
         assert_eq!(outcome(&rules, &paid), wanted, "{rules:?}");
     }
-    let unmatched = |rules| Rules { rules, unmatched: Some(Name::unchecked("rest")), ..Rules::default() };
+    let unmatched = |rules: Vec<Rule>| Rules { rules: rules.into(), unmatched: Some(Name::unchecked("rest")), ..Rules::default() };
     assert_eq!(outcome(&unmatched(vec![]), &paid), "rest<- Unmatched 200");
     assert_eq!(outcome(&unmatched(vec![rule("t", &[], tap(&["rest"]))]), &paid), "rest<-t Unmatched 200");
     assert_eq!(outcome(&unmatched(vec![rule("t", &[], tap(&["t"]))]), &paid), "t<-t rest<- Unmatched 200");
@@ -304,7 +303,7 @@ fn the_first_match_that_has_an_answer_gives_it_and_else_the_source() {
         (vec![respond(rule("a", &[], tap(&["t"])), 201), respond(rule("b", &[], to(&["x"])), 200)], 201),
         (vec![rule("a", &[], to(&["x"]))], 202),
     ] {
-        let rules = Rules { rules: given, answers: answers(202), ..Rules::default() };
+        let rules = Rules { rules: given.into(), answers: answers(202), ..Rules::default() };
         assert_eq!(rules.plan(&paid).answer, Respond::Now(wanted), "{rules:?}");
     }
     let elsewhere = Rules { answers: [(Name::unchecked("other"), 201)].into(), ..Rules::default() };

@@ -4,8 +4,7 @@ use super::good;
 use hookgate::{
     deliver::breaker::Settings as Breaker,
     destination::{Auth, ClientCredentials, LinkLocal},
-    domain::{name::Name, quantity::Rate, secret::Secret},
-    route::field::Field,
+    domain::{field::Field, name::Name, quantity::Rate, secret::Secret},
 };
 use std::time::Duration;
 

@@ -222,7 +222,7 @@ rules:
     let wait = |within: &str, ok, otherwise| {
         Some(Respond::After(Wait { destination: Name::unchecked("orders"), within: duration(within).expect(within), ok, otherwise }))
     };
-    let responds: Vec<_> = config.rules.rules.into_iter().map(|rule| rule.respond).collect();
+    let responds: Vec<_> = config.rules.rules.iter().map(|rule| rule.respond.clone()).collect();
     let wanted = [wait("8s", 201, 200), wait("10s", 200, 201), wait("12s", 200, 201), wait("2s", 200, 201), wait("27s", 204, 299)];
     assert_eq!(responds, wanted);
 }
@@ -269,8 +269,8 @@ fn conditions_of_every_form_are_read() {
 fn top_level_not_combines_and_not_under_a_field_compares() {
     use hookgate::route::condition::{Condition, Test};
     let when = |when: &str| {
-        let mut config = good(&SMALLEST.replace("name: all,", &format!("name: all, when: {when},")));
-        match config.rules.rules.remove(0).when {
+        let config = good(&SMALLEST.replace("name: all,", &format!("name: all, when: {when},")));
+        match config.rules.rules[0].when.clone() {
             Some(Condition::All(mut lines)) if lines.len() == 1 => lines.remove(0),
             other => panic!("one line, not {other:?}"),
         }

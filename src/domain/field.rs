@@ -1,6 +1,6 @@
-//! Which part of an event a condition looks at.
+//! Which part of an event a condition or a template looks at.
 
-use crate::domain::{
+use super::{
     event::{Event, Normal},
     json::{Kind, Value},
     path::{Path, PathError},
@@ -8,7 +8,7 @@ use crate::domain::{
 use std::borrow::Cow;
 
 /// A normalised field, or a path into the payload.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Field {
     /// A normalised field.
     Normal(Normal),
