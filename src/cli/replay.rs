@@ -6,7 +6,7 @@ use super::{
     gateway::{Gateway, GatewayOptions},
     pause::name,
     query::Query,
-    retry::lines,
+    retry::{begun, lines},
     streams::{Colours, print, tell},
     table::{Cell, Table},
 };
@@ -77,7 +77,7 @@ impl Replay {
     async fn one(&self, gateway: &Gateway, id: EventId) -> anyhow::Result<Exit> {
         let query = Query::of(&format!("/api/v1/events/{id}/replay"));
         let done = gateway.post(&query, &self.aim().into()).await?;
-        print(lines(&done, "due", "is due now") + &lines(&done, "in_flight", "is on its way already"))?;
+        print(begun(&done))?;
         let removed = lines(&done, "removed", "is left out: the rules file no longer has it");
         if !removed.is_empty() {
             tell(removed.trim_end());

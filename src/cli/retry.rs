@@ -34,14 +34,19 @@ impl Retry {
         let body = self.destination.map_or_else(|| json!({}), |name| json!({ "destination": name }));
         let query = Query::of(&format!("/api/v1/events/{}/retry", self.id));
         let done = self.gateway.gateway()?.post(&query, &body).await?;
-        let told = [
-            lines(&done, "due", "is due now"),
-            lines(&done, "held_back", "waits for an earlier event that it is kept in order with"),
-            lines(&done, "in_flight", "is on its way already"),
-        ];
-        print(told.concat())?;
+        print(begun(&done))?;
         Ok(Exit::Ok)
     }
+}
+
+/// What comes of each delivery that is tried again.
+pub(super) fn begun(done: &Value) -> String {
+    let told = [
+        lines(done, "due", "is due now"),
+        lines(done, "held_back", "waits for an earlier event that it is kept in order with"),
+        lines(done, "in_flight", "is on its way already"),
+    ];
+    told.concat()
 }
 
 /// A line for each name in a member of an answer.

@@ -26,7 +26,7 @@ pub(super) struct Gate {
 pub(super) struct Wait {
     /// When it does.
     pub(super) until: Instant,
-    /// Whether it is for the rate alone.
+    /// What is waited for.
     pub(super) cause: Cause,
 }
 

@@ -195,15 +195,16 @@ impl Track {
     pub(super) fn ended(self: &Arc<Self>, pass: Option<Pass>, policy: &Policy, failure: Option<&SendError>, now: Timestamp) -> Counts {
         let Some(pass) = pass else { return Counts::All };
         let hold = failure.map_or(Duration::ZERO, |failure| retry::hold(failure, now));
-        self.heard(&pass, breaker::heard(policy, failure, hold), hold);
-        match (pass.is_probe(), self.queue().gate().breaker().state().is_open()) {
+        let breaker = self.heard(&pass, breaker::heard(policy, failure, hold), hold);
+        match (pass.is_probe(), breaker.is_open()) {
             (true, true) => Counts::Nothing,
             (false, true) => Counts::Attempt,
             (true | false, false) => Counts::All,
         }
     }
 
-    fn heard(self: &Arc<Self>, pass: &Pass, heard: Heard, hold: Duration) {
+    /// Gives how the breaker is now.
+    fn heard(self: &Arc<Self>, pass: &Pass, heard: Heard, hold: Duration) -> BreakerState {
         let now = self.clock.instant();
         let (change, newly_held) = {
             let mut queue = self.queue();
@@ -226,6 +227,7 @@ impl Track {
             self.staff();
             self.turn.notify_one();
         }
+        change.1
     }
 
     /// Tells those who wait for a delivery what came of its attempt.
@@ -266,6 +268,9 @@ impl Track {
         let (from, to) = (before.as_str(), after.as_str());
         match after {
             _ if before == after => {}
+            // Switched on or off by the rules file, with nothing held back.
+            BreakerState::Off => {}
+            BreakerState::Closed if before == BreakerState::Off => {}
             BreakerState::Open if before == BreakerState::Probing => {
                 tracing::warn!(%destination, from, to, "a probe failed; the destination is left alone until the next");
             }
@@ -274,7 +279,7 @@ impl Track {
             }
             BreakerState::Probing => tracing::info!(%destination, from, to, "one delivery is attempted to see how the destination is"),
             BreakerState::Ramping => tracing::info!(%destination, from, to, "deliveries begin again, few at a time"),
-            BreakerState::Closed | BreakerState::Off => tracing::info!(%destination, from, to, "deliveries flow freely again"),
+            BreakerState::Closed => tracing::info!(%destination, from, to, "deliveries flow freely again"),
         }
     }
 

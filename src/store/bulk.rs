@@ -135,7 +135,7 @@ pub struct BulkStep {
 pub struct Stepped {
     /// As it is now. It may not have come as far as the step was to lead.
     pub bulk: Bulk,
-    /// How many deliveries are due now, per destination. Their lanes have to ask for leases.
+    /// How many deliveries are due now, or in their turn, per destination. Their lanes have to ask for leases.
     pub due: Vec<(Name, u64)>,
     /// The destination that has [so many](BULK_AHEAD) deliveries due that the step ended before the first event for it.
     pub held_by: Option<Name>,

@@ -93,7 +93,7 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     fn retry(&self, id: EventId, destination: Option<Name>) -> Answer<'_, Option<Retried>>;
 
     /// Sends the event again: begins the chosen deliveries anew, also those that are delivered, with a fresh run of the retry
-    /// policy. `None`: no such event. A lane that is told by [`Retried::due`] has to ask for leases.
+    /// policy. `None`: no such event. A lane that is told by [`Retried::due`] or [`Retried::held_back`] has to ask for leases.
     fn replay(&self, id: EventId, selection: Selection) -> Answer<'_, Option<Replayed>>;
 
     /// Writes down that all events which a filter finds now are to be sent again. `None`: [so many](BULKS) bulk replays go on.
@@ -235,7 +235,8 @@ pub struct Retried {
     pub due: Vec<Name>,
     /// Destinations whose delivery waits for an earlier one that it is kept in order with. Their lanes have to ask for leases.
     pub held_back: Vec<Name>,
-    /// Destinations whose delivery is leased, so being attempted or next in its lane: no second attempt is started.
+    /// Destinations whose delivery is leased, so being attempted or next in its lane: no second attempt is started. Of a replay
+    /// also those whose delivery waits for the first attempt of its run.
     pub in_flight: Vec<Name>,
     /// Destinations whose delivery is parked or dead, and not due, since the rules file no longer has them.
     pub removed: Vec<Name>,
@@ -306,7 +307,7 @@ pub struct DestinationStats {
     pub destination: Name,
     /// Due and not being attempted, leased or not.
     pub ready: u64,
-    /// Failed, and due later; with them those that may pass one that failed, later.
+    /// Failed, and due later.
     pub retrying: u64,
     /// Waiting for an earlier one that they are kept in order with; they count as neither ready nor retrying.
     pub held_back: u64,

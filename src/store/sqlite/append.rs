@@ -105,6 +105,15 @@ impl Standing {
     }
 }
 
+/// Who wants a new delivery now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Demand {
+    /// An answer waits for it.
+    WaitedFor,
+    /// Nobody in particular.
+    Usual,
+}
+
 /// The two halves of an id as rows have them.
 pub(super) fn halves(id: EventId) -> (i64, i64) {
     (id.signature_half() as i64, id.body_half() as i64)
@@ -208,8 +217,11 @@ impl Work<'_> {
                 self.park_new(seq, destination, target.order)?;
                 continue;
             }
-            let is_waited_for = plan.answer.wait().is_some_and(|wait| wait.destination == target.destination);
-            match self.enter(seq, destination, target.order, is_waited_for)? {
+            let demand = match plan.answer.wait() {
+                Some(wait) if wait.destination == target.destination => Demand::WaitedFor,
+                Some(_) | None => Demand::Usual,
+            };
+            match self.enter(seq, destination, target.order, demand)? {
                 Some(kept) => {
                     self.draft.lease(destination, seq, kept);
                     lacking += usize::from(kept == Kept::InPlan);
@@ -235,10 +247,10 @@ impl Work<'_> {
 
     /// How a new delivery is kept that is leased at once; `None`: it waits in a row. One that somebody waits for is ahead of all
     /// but those that it is kept in order with.
-    fn enter(&mut self, seq: i64, destination: i64, order: Option<OrderKey>, is_waited_for: bool) -> Result<Option<Kept>> {
+    fn enter(&mut self, seq: i64, destination: i64, order: Option<OrderKey>, demand: Demand) -> Result<Option<Kept>> {
         let more = self.draft.leased.get(&destination).map_or(0, Vec::len);
         let is_crowded = || self.draft.backlog.contains(&destination) || self.shared.lanes().is_full(destination, more);
-        let is_full = !is_waited_for && is_crowded();
+        let is_full = demand == Demand::Usual && is_crowded();
         match order {
             None if is_full => self.wait_in_row(seq, destination).map(|()| None),
             None => Ok(Some(Kept::InPlan)),

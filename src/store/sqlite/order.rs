@@ -26,7 +26,7 @@ pub(super) enum Turn {
 /// What the row of a delivery says of its line, while it is leased.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct InLine {
-    /// See `rows::FLAGS`.
+    /// See `rows::delivery_flags`.
     pub(super) flags: i64,
     /// `None`: it is in no line.
     pub(super) key: Option<i64>,
@@ -246,7 +246,8 @@ impl Work<'_> {
         self.connection.prepare_cached(LAST_FAILED)?.query_row((destination, key), |row| Ok((row.get(0)?, row.get(1)?))).optional()
     }
 
-    fn flag(&self, seq: i64, destination: i64, flags: i64) -> Result<()> {
+    /// Adds to what its row says of a delivery beside its state.
+    pub(super) fn flag(&self, seq: i64, destination: i64, flags: i64) -> Result<()> {
         self.connection.prepare_cached(FLAG)?.execute((seq, destination, flags)).map(drop)
     }
 

@@ -9,7 +9,6 @@ use super::{
 };
 use crate::domain::{
     delivery::{DeliveryStatus, Seq},
-    event::Flags,
     name::Name,
 };
 use rusqlite::{Connection, OptionalExtension, Result, Row};
@@ -36,7 +35,7 @@ struct Found {
     /// When it is due, where that is not yet.
     later: Option<i64>,
     /// It was delivered, and is sent once more.
-    is_repeated: bool,
+    was_delivered: bool,
     /// Whether nobody attempts one of its line.
     is_line_idle: bool,
 }
@@ -52,17 +51,17 @@ fn read(connection: &Connection, shared: &Shared, seq: Seq, destination: &Name) 
         Ok(Found {
             status: rows::status(row.get(0)?)?,
             later: row.get::<_, Option<i64>>(1)?.filter(|due_at| *due_at > now),
-            is_repeated: rows::delivery_flags(row.get(2)?).contains(Flags::REPEATED),
+            was_delivered: row.get::<_, i64>(2)? & (rows::REPEATED | rows::DELIVERED) != 0,
             is_line_idle: key.is_some_and(|key| shared.lanes().holder(number, key).is_none()),
         })
     };
     let found = connection.prepare_cached(DELIVERY)?.query_row((seq.0, number), read).optional()?;
     let is_leased = shared.lanes().leased(seq.0, number).is_some();
-    let Some(Found { status, later, is_repeated, is_line_idle }) = found else {
+    let Some(Found { status, later, was_delivered, is_line_idle }) = found else {
         return Ok(if is_leased { Progress::Open } else { Progress::Over });
     };
     Ok(match status {
-        _ if is_repeated => Progress::Delivered,
+        _ if was_delivered => Progress::Delivered,
         DeliveryStatus::Delivered => Progress::Delivered,
         _ if is_leased => Progress::Open,
         DeliveryStatus::Waiting => match later {

@@ -102,8 +102,7 @@ impl Work<'_> {
             DeliveryStatus::Retrying if rested >= REST => self.hurry(seq, destination)?,
             DeliveryStatus::Delivered if absorb == Absorb::Lately && i128::from(rested) >= new.dedupe.as_millis() as i128 => {
                 self.again(seq, destination)?;
-                let sql = "UPDATE delivery SET repeated = repeated | ?3 WHERE seq = ?1 AND destination = ?2";
-                self.connection.prepare_cached(sql)?.execute((seq, destination, rows::REPEATED))?;
+                self.flag(seq, destination, rows::REPEATED)?;
             }
             DeliveryStatus::Waiting
             | DeliveryStatus::Retrying

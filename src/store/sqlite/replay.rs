@@ -18,8 +18,6 @@ use rusqlite::{OptionalExtension, Result, Row};
 
 const READ: &str = "SELECT reason IS NOT NULL, flags, plan, routing, answer FROM event WHERE seq = ?1";
 
-const FLAG: &str = "UPDATE delivery SET repeated = repeated | ?3 WHERE seq = ?1 AND destination = ?2";
-
 /// What a replay would do with an event.
 pub(super) enum Looked {
     /// Nothing: it is in quarantine.
@@ -94,7 +92,6 @@ impl Work<'_> {
                 Turn::Free | Turn::Now => due.push(target.destination.clone()),
                 Turn::Later => held_back.push(target.destination.clone()),
             }
-            self.connection.prepare_cached(FLAG)?.execute((seq, destination, rows::REPLAYED))?;
             put(&mut plan, target);
         }
         if !due.is_empty() || !held_back.is_empty() {
@@ -108,19 +105,20 @@ impl Work<'_> {
 
     /// Begins a delivery anew, or for the first time. One that has a row stays in the line that it is in, if in any.
     fn begin(&mut self, seq: i64, destination: i64, order: Option<OrderKey>) -> Result<Turn> {
-        let sql = "SELECT 1 FROM delivery WHERE seq = ?1 AND destination = ?2";
-        match order {
-            Some(key) if !self.connection.prepare_cached(sql)?.exists((seq, destination))? => self.line_up_late(seq, destination, key),
-            Some(_) | None => self.again(seq, destination),
-        }
+        let before = self.status(seq, destination)?;
+        let turn = match (order, before) {
+            (Some(key), None) => self.line_up_late(seq, destination, key)?,
+            (Some(_) | None, _) => self.again(seq, destination)?,
+        };
+        let was_delivered = if before == Some(DeliveryStatus::Delivered) { rows::DELIVERED } else { 0 };
+        self.flag(seq, destination, rows::REPLAYED | was_delivered)?;
+        Ok(turn)
     }
 
     /// Whether the delivery is yet to be attempted in its run: it keeps its place.
     fn is_queued(&self, seq: i64, name: &Name) -> Result<bool> {
         let Some(destination) = self.shared.names.find(name) else { return Ok(false) };
-        let sql = "SELECT status FROM delivery WHERE seq = ?1 AND destination = ?2";
-        let code = self.connection.prepare_cached(sql)?.query_row((seq, destination), |row| row.get(0)).optional()?;
-        Ok(code.map(rows::status).transpose()? == Some(DeliveryStatus::Waiting))
+        Ok(self.status(seq, destination)? == Some(DeliveryStatus::Waiting))
     }
 }
 

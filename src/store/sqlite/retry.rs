@@ -56,11 +56,16 @@ impl Work<'_> {
 
     /// Whether a delivery waits, is parked, or was given up.
     fn is_open(&self, seq: i64, destination: i64) -> Result<bool> {
-        let sql = "SELECT status FROM delivery WHERE seq = ?1 AND destination = ?2";
-        let code = self.connection.prepare_cached(sql)?.query_row((seq, destination), |row| row.get(0)).optional()?;
-        Ok(match code.map(rows::status).transpose()? {
+        Ok(match self.status(seq, destination)? {
             None | Some(DeliveryStatus::Waiting | DeliveryStatus::Retrying | DeliveryStatus::Dead | DeliveryStatus::Parked) => true,
             Some(DeliveryStatus::Delivered | DeliveryStatus::Discarded) => false,
         })
+    }
+
+    /// The state of a delivery; `None`: it has no row.
+    pub(super) fn status(&self, seq: i64, destination: i64) -> Result<Option<DeliveryStatus>> {
+        let sql = "SELECT status FROM delivery WHERE seq = ?1 AND destination = ?2";
+        let code = self.connection.prepare_cached(sql)?.query_row((seq, destination), |row| row.get(0)).optional()?;
+        code.map(rows::status).transpose()
     }
 }

@@ -41,6 +41,9 @@ pub(super) const OUT_OF_ORDER: i64 = 1 << 2;
 /// Of a dead letter: the one behind it was let go. The index `unpassed` rests on this number.
 pub(super) const PASSED: i64 = 1 << 3;
 
+/// Its destination has taken it, and an operator has it sent again.
+pub(super) const DELIVERED: i64 = 1 << 4;
+
 /// What its destination is told of a delivery's bits.
 pub(super) fn delivery_flags(bits: i64) -> Flags {
     let told = [(REPEATED, Flags::REPEATED), (REPLAYED, Flags::REPLAYED), (OUT_OF_ORDER, Flags::OUT_OF_ORDER)];

@@ -24,7 +24,7 @@ const MIGRATIONS: [&str; 8] = [VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSI
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
 
 /// A delivery that has no row waits (see `state.low_seq`), and `status` is as in `rows::status_code`.
-/// `repeated` has a bit for each flag of the delivery's own, see `rows::delivery_flags`.
+/// `repeated` was 0 or 1 at first, and has bits since; `rows::delivery_flags` tells of them.
 /// Times in `due_at` are of the store's own timeline, all others of the wall clock; both in milliseconds.
 const VERSION_1: &str = "
 CREATE TABLE state (

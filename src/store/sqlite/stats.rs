@@ -3,7 +3,6 @@
 use super::{
     super::{DestinationStats, Stats, StoreError},
     book::State,
-    order::HELD,
     rows,
     shared::Shared,
 };
@@ -40,10 +39,10 @@ fn count(connection: &Connection, shared: &Shared, now: i64) -> Result<Stats> {
         let count = counts.entry(shared.names.name(destination)?).or_default();
         (count.ready, count.oldest) = (leased, Some(oldest));
     }
-    let sql = "SELECT destination, count(*), sum(due_at > ?1), min(seq), sum(due_at = ?2) FROM delivery INDEXED BY pending
+    let sql = "SELECT destination, count(*), sum(due_at > ?1), min(seq), sum(status = 0 AND due_at > ?1) FROM delivery INDEXED BY pending
                WHERE status <= 1 GROUP BY destination";
     let mut statement = connection.prepare_cached(sql)?;
-    let mut found = statement.query((now, HELD))?;
+    let mut found = statement.query([now])?;
     while let Some(row) = found.next()? {
         let count = counts.entry(shared.names.name(row.get(0)?)?).or_default();
         let (pending, later, oldest): (_, _, i64) = (rows::count(row, 1)?, rows::count(row, 2)?, row.get(3)?);

@@ -120,6 +120,18 @@ fn a_retry_says_what_is_due_and_what_is_under_way() {
 }
 
 #[test]
+fn a_replay_says_what_is_due_and_what_waits_in_its_line() {
+    let admin = ScriptedAdmin::start(&[(
+        "POST /api/v1/events/evt_01h2xcejqtf2nbrexx3vqjhp41/replay",
+        202,
+        r#"{"due":["orders"],"held_back":["erp"],"in_flight":["ledger"],"removed":[]}"#,
+    )]);
+    Shell::at(&admin)
+        .run(&["replay", ID])
+        .printed("orders is due now\nerp waits for an earlier event that it is kept in order with\nledger is on its way already\n");
+}
+
+#[test]
 fn a_release_and_a_discard_say_what_became_of_the_event() {
     let admin = ScriptedAdmin::start(&[
         (

@@ -156,7 +156,7 @@ pub struct Record {
     /// One of these comes next, by chance.
     pub mood: Vec<Answer>,
     pub chance: fastrand::Rng,
-    /// The body of each event, in the order of acceptance; a key by which some of them have to follow one another belongs beside it.
+    /// The body of each event, in the order of acceptance.
     pub accepted: BTreeMap<Seq, String>,
     pub tried: BTreeMap<Seq, Vec<Tried>>,
 }

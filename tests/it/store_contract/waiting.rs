@@ -14,6 +14,7 @@ contract! {
     a_lease_that_a_duplicate_does_not_take_is_given_to_the_next_who_asks
     progress_is_told_after_all_that_was_settled_before
     what_was_delivered_and_is_sent_again_is_delivered
+    what_was_delivered_and_is_replayed_is_delivered_whatever_comes_of_that_and_what_died_is_not
     an_event_that_is_kept_back_waits_for_nobody_until_it_is_released
 }
 
@@ -147,6 +148,19 @@ async fn what_was_delivered_and_is_sent_again_is_delivered(engine: Engine) {
     let (_, _, lease, _) = again(&store, repeated).await;
     assert!(lease.is_some(), "it is sent again");
     assert_eq!(store.progress(seq, &name("orders")).await.unwrap(), Progress::Delivered);
+}
+
+async fn what_was_delivered_and_is_replayed_is_delivered_whatever_comes_of_that_and_what_died_is_not(engine: Engine) {
+    let house = House::new(engine);
+    let store = house.open();
+    for (number, first, wanted) in [(1, Next::Delivered, Progress::Delivered), (2, Next::Dead, Progress::Over)] {
+        let (seq, leases, _) = stored(&store, waiting(event(number), &["orders"])).await;
+        store.settle(settlement(&leases[0], first)).await.unwrap();
+        store.replay(event(number).id, hookgate::store::Selection::Planned).await.unwrap();
+        let again = store.lease(&name("orders"), 9).await.unwrap().leases.remove(0);
+        store.settle(settlement(&again, Next::Dead)).await.unwrap();
+        assert_eq!(store.progress(seq, &name("orders")).await.unwrap(), wanted);
+    }
 }
 
 async fn an_event_that_is_kept_back_waits_for_nobody_until_it_is_released(engine: Engine) {
