@@ -6,7 +6,6 @@ use hookgate::{
         attempt::Next,
         clock::Clock,
         delivery::{DeliveryStatus, Lease},
-        event::{Reason, Verdict},
     },
     store::{Appended, Problem, Query, Settings, StoreError, WINDOW, sqlite::Room},
 };
@@ -18,6 +17,7 @@ use std::{
 };
 
 mod damaged;
+mod migration;
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
@@ -376,45 +376,4 @@ async fn a_kill_while_events_are_indexed_leaves_each_to_be_found_once() {
     let connection = rusqlite::Connection::open(database(&house)).unwrap();
     let sql = "SELECT (SELECT count(*) FROM ids), (SELECT count(*) FROM event WHERE seq > (SELECT indexed_seq FROM state))";
     assert_eq!(connection.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap(), (EVENTS as i64, 0));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_store_of_an_earlier_version_is_brought_up_to_date_with_what_it_holds() {
-    let steps = [
-        "ALTER TABLE event DROP COLUMN first_body_half;",
-        "ALTER TABLE event DROP COLUMN weight; ALTER TABLE state DROP COLUMN quarantine_bytes;",
-        "DROP TABLE paused;",
-        "DROP INDEX waiting; CREATE INDEX waiting ON delivery (seq) WHERE status IN (0, 1, 4);",
-        "DROP TABLE replay;",
-        "DROP INDEX line; DROP INDEX unpassed; ALTER TABLE delivery DROP COLUMN order_key; ALTER TABLE delivery DROP COLUMN place;
-         ALTER TABLE delivery DROP COLUMN passes_at;",
-        "DROP INDEX pending; CREATE INDEX pending ON delivery (destination, due_at, seq) WHERE status <= 1;",
-    ];
-    for version in 1..=steps.len() {
-        is_brought_up_to_date(&format!("{} PRAGMA user_version = {version}", steps[version - 1..].concat())).await;
-    }
-}
-
-/// From the version to which these statements bring it back.
-async fn is_brought_up_to_date(undo: &str) {
-    let house = House::new(SQLITE);
-    let store = house.open();
-    stored(&store, to(event(1), &["orders"])).await;
-    let mut kept_back = event(2);
-    kept_back.verdict = Verdict::Quarantined(Reason::Ambiguous);
-    stored(&store, to(kept_back, &["orders"])).await;
-    let before = store.stats().await.unwrap().quarantine_bytes;
-    drop(store);
-    from_outside(&house, undo);
-    let store = house.open();
-    assert_eq!(ids(&store, all()).await, [event(2).id, event(1).id]);
-    let after = store.stats().await.unwrap().quarantine_bytes;
-    assert!(after > 0 && after.abs_diff(before) < 200, "{before} and {after}");
-    assert_eq!(store.lease(&name("orders"), 10).await.unwrap().leases.len(), 1);
-    for number in [3, 4] {
-        stored(&store, in_order(event(number), &["erp"], "a")).await;
-    }
-    assert_eq!(store.stats().await.unwrap().destinations[0].held_back, 1);
-    store.pause(name("orders")).await.unwrap();
-    assert_eq!(store.paused().await.unwrap(), [name("orders")]);
 }
