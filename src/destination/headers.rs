@@ -20,6 +20,7 @@ static VERIFIED: HeaderName = HeaderName::from_static("hookgate-verified");
 static FLAGS: HeaderName = HeaderName::from_static("hookgate-flags");
 static FIRST_EVENT: HeaderName = HeaderName::from_static("hookgate-first-event");
 static RECEIVED: HeaderName = HeaderName::from_static("hookgate-received");
+static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// Who calls.
 pub(super) const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("hookgate/", env!("CARGO_PKG_VERSION")));
@@ -89,6 +90,9 @@ impl Headers {
             put(&mut map, &mut text, &FIRST_EVENT, format_args!("{first}"));
         }
         put(&mut map, &mut text, &RECEIVED, format_args!("{}", event.received_at.millis()));
+        // All attempts of an event, at whatever destination, are one trace; nobody has said that it is sampled (W3C Trace Context).
+        let (high, low, span) = (event.id.signature_half(), event.id.body_half(), fastrand::u64(1..));
+        put(&mut map, &mut text, &TRACEPARENT, format_args!("00-{high:016x}{low:016x}-{span:016x}-00"));
         map
     }
 

@@ -46,7 +46,11 @@ fn text<'a>(map: &'a HeaderMap, name: &str) -> Option<&'a str> {
 fn every_header_of_the_contract_is_there_once_and_no_other() {
     let headers = Headers::new(&settings("http://orders.internal/x", &[])).unwrap();
     let map = headers.of(&delivery(&["paid", "große Beträge, 5%"], Flags::RENOTIFIED.with(Flags::OUT_OF_ORDER)));
-    let mut found: Vec<_> = map.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect();
+    let (trace, span) = text(&map, "traceparent").and_then(|parent| parent.split_at_checked(36)).expect("a trace");
+    assert_eq!((trace, span.len(), span.ends_with("-00")), ("00-00000000000000000000000000000001-", 19, true));
+    assert_ne!(&span[..16], "0000000000000000", "a span is never zero");
+    let mut found: Vec<_> =
+        map.iter().filter(|(name, _)| *name != "traceparent").map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect();
     found.sort();
     let version = concat!("user-agent: hookgate/", env!("CARGO_PKG_VERSION"));
     let wanted = [
