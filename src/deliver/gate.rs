@@ -72,9 +72,10 @@ impl Gate {
         self.is_paused_by_operator = true;
     }
 
-    /// An operator's pause is over.
-    pub(super) fn resume(&mut self) {
+    /// An operator's pause is over. Who lets it go on knows better than what the destination said before.
+    pub(super) fn resume(&mut self, now: Instant) {
         self.is_paused_by_operator = false;
+        self.doubt(now);
     }
 
     /// Until it is reopened, if ever.

@@ -47,7 +47,7 @@ fn a_pause_by_either_stands_until_both_are_over() {
     gate.change(&policy(None), now);
     assert_eq!((gate.room(now), gate.wait(now)), (0, None));
     assert_eq!((gate.is_paused_by_file(), gate.is_paused_by_operator()), (false, true));
-    gate.resume();
+    gate.resume(now);
     assert_eq!(gate.room(now), usize::MAX);
     gate.drain();
     assert_eq!((gate.room(now), gate.stands(), gate.is_paused()), (0, true, false));

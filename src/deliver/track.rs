@@ -93,7 +93,7 @@ impl Track {
 
     /// An operator's pause is over.
     pub(super) fn resume(self: &Arc<Self>) {
-        self.queue().gate_mut().resume();
+        self.queue().gate_mut().resume(self.clock.instant());
         self.show_pause();
         self.staff();
         self.news.notify_one();
@@ -269,7 +269,7 @@ impl Track {
         match after {
             _ if before == after => {}
             // Switched on or off by the rules file, with nothing held back.
-            BreakerState::Off => {}
+            BreakerState::Off if before == BreakerState::Closed => {}
             BreakerState::Closed if before == BreakerState::Off => {}
             BreakerState::Open if before == BreakerState::Probing => {
                 tracing::warn!(%destination, from, to, "a probe failed; the destination is left alone until the next");
@@ -279,7 +279,7 @@ impl Track {
             }
             BreakerState::Probing => tracing::info!(%destination, from, to, "one delivery is attempted to see how the destination is"),
             BreakerState::Ramping => tracing::info!(%destination, from, to, "deliveries begin again, few at a time"),
-            BreakerState::Closed => tracing::info!(%destination, from, to, "deliveries flow freely again"),
+            BreakerState::Closed | BreakerState::Off => tracing::info!(%destination, from, to, "deliveries flow freely again"),
         }
     }
 

@@ -2,6 +2,7 @@
 //! so an attempt that ends early takes its socket with it.
 
 use super::{SendError, failure};
+use crate::domain::clock::Instant;
 use bytes::Bytes;
 use http::{Request, StatusCode, header};
 use http_body_util::Full;
@@ -42,6 +43,8 @@ pub(super) struct Connection {
     sender: http1::SendRequest<Full<Bytes>>,
     driver: Driver,
     heard: Arc<AtomicU64>,
+    /// When it was made, where that matters.
+    pub(super) born: Option<Instant>,
 }
 
 /// What came back.
@@ -69,7 +72,7 @@ impl Connection {
         let io = TokioIo::new(Counted { stream, heard: heard.clone() });
         let made = http1::Builder::new().max_buf_size(HEAD_LIMIT).handshake(io).await;
         let (sender, connection) = made.map_err(|error| SendError::Connect(error.to_string().into()))?;
-        Ok(Self { sender, driver: Driver(Some(Box::new(connection))), heard })
+        Ok(Self { sender, driver: Driver(Some(Box::new(connection))), heard, born: None })
     }
 
     /// Whether it can take a request, as far as is known here.

@@ -104,7 +104,8 @@ impl Http {
                 Err(broken) => return Err(broken.error),
             }
         }
-        let fresh = Connection::new(parts.dialer.dial().await?).await?;
+        let mut fresh = Connection::new(parts.dialer.dial().await?).await?;
+        fresh.born = Some(self.clock.instant());
         fresh.exchange(request(), KEPT).await.map_err(|broken| broken.error)
     }
 

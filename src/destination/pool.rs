@@ -13,6 +13,9 @@ const MOST: usize = 64;
 /// How long one is kept without use.
 const OLDEST: Duration = Duration::from_secs(60);
 
+/// How long one is used at all: so names are looked up, and certificates shown, anew.
+const LIFE: Duration = Duration::from_secs(300);
+
 /// The idle connections, the longest idle first.
 #[derive(Default)]
 pub(super) struct Pool(Mutex<Vec<(Instant, Connection)>>);
@@ -22,7 +25,7 @@ impl Pool {
     pub(super) fn take(&self, now: Instant) -> Option<Connection> {
         loop {
             let (since, mut connection) = self.idle().pop()?;
-            if is_fresh(since, now) && connection.is_ready() {
+            if is_fresh(since, now) && is_young(&connection, now) && connection.is_ready() {
                 return Some(connection);
             }
         }
@@ -38,7 +41,7 @@ impl Pool {
 
     /// Lets go of those that are old or that the destination has closed.
     pub(super) fn tidy(&self, now: Instant) {
-        self.idle().retain_mut(|(since, connection)| is_fresh(*since, now) && connection.is_ready());
+        self.idle().retain_mut(|(since, connection)| is_fresh(*since, now) && is_young(connection, now) && connection.is_ready());
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<(Instant, Connection)>> {
@@ -48,6 +51,10 @@ impl Pool {
 
 fn is_fresh(since: Instant, now: Instant) -> bool {
     now.saturating_duration_since(since) < OLDEST
+}
+
+fn is_young(connection: &Connection, now: Instant) -> bool {
+    connection.born.is_none_or(|born| now.saturating_duration_since(born) < LIFE)
 }
 
 #[cfg(test)]
@@ -75,6 +82,19 @@ mod tests {
         assert!(pool.take(now + Duration::from_secs(59)).is_some());
         assert!(pool.take(now + Duration::from_secs(60)).is_none());
         assert!(pool.idle().is_empty(), "the old one is gone");
+    }
+
+    #[tokio::test]
+    async fn one_that_is_used_all_the_time_is_made_anew_after_five_minutes() {
+        let (pool, born) = (Pool::default(), Clock::system().instant());
+        let (mut connection, _far) = connection().await;
+        connection.born = Some(born);
+        for seconds in (0..300).step_by(30) {
+            pool.put(connection, born + Duration::from_secs(seconds));
+            connection = pool.take(born + Duration::from_secs(seconds + 29)).expect("it is young");
+        }
+        pool.put(connection, born + Duration::from_secs(299));
+        assert!(pool.take(born + Duration::from_secs(300)).is_none());
     }
 
     #[tokio::test]

@@ -258,8 +258,8 @@ impl<'a> Life<'a> {
             Step::Resume => {
                 {
                     let mut record = self.record();
-                    record.gate.is_paused_by_operator &= !record.gate.is_there;
-                    record.gate.touched = record.clock.now();
+                    let now = record.clock.now();
+                    record.gate.is_resumed(now);
                 }
                 self.lanes.resume(&self.name).await.expect("the store takes it");
             }

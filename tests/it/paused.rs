@@ -132,3 +132,18 @@ async fn the_command_line_pauses_and_resumes_and_shows_it() {
         until(what, || async { gateway.log().iter().any(|line| line.contains(what) && line.contains("orders")).then_some(()) }).await;
     }
 }
+
+#[tokio::test]
+async fn to_resume_ends_the_wait_that_a_destination_asked_for() {
+    let sink = Sink::in_turn([Reply::with_header(503, "retry-after", "3600"), Reply::status(200)]);
+    let gateway = Gateway::start(&rules("orders", &sink, ", retry: { initial_interval: 1ms, max_interval: 1ms }")).await;
+    pay(&gateway, "R1").await;
+    until("the lane to be held", || async {
+        let state = gateway.get("/api/v1/destinations").await.json()["destinations"][0].clone();
+        (!state["held_until"].is_null()).then_some(())
+    })
+    .await;
+    let second = pay(&gateway, "R2").await;
+    assert_eq!(act(&gateway, "orders", "resume").await.0, 200);
+    gateway.until_status(&second, "delivered").await;
+}

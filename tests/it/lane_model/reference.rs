@@ -138,9 +138,22 @@ impl Gate {
         self.touched = now;
     }
 
+    /// An operator lets it go on; of a destination that is not there nobody can.
+    pub fn is_resumed(&mut self, now: Timestamp) {
+        self.touched = now;
+        if self.is_there {
+            self.is_paused_by_operator = false;
+            self.is_doubted(now);
+        }
+    }
+
     /// A reload that changes how the destination is called, too.
     pub fn is_another(&mut self, policy: &Policy, now: Timestamp) {
         self.follows(policy.clone(), now);
+        self.is_doubted(now);
+    }
+
+    fn is_doubted(&mut self, now: Timestamp) {
         self.held_until = Timestamp::default();
         if let Mode::Open { wait, .. } = self.breaker.mode {
             self.breaker.begins(Mode::Open { probe_at: now, wait, is_probed: false });
