@@ -201,19 +201,19 @@ impl Admin {
     /// Adds to what is asked for that a field has this value.
     pub(super) fn filter(&self, query: &mut Query, key: &str, value: String) -> Result<(), Problem> {
         match key {
-            "from" => query.from = Some(value),
-            "kind" => query.kind = Some(one_of("kind", &value, &Kind::ALL, |kind| kind.as_str())?),
-            "state" => query.state = Some(value),
-            "result" => query.result = Some(value),
-            "operation" => query.operation = Some(value),
-            "reference" => query.reference = Some(value),
-            "session" => query.session = Some(value),
-            "order" => query.order = Some(value),
-            "status" => query.status = Some(one_of("status", &value, &EventStatus::ALL, |status| status.as_str())?),
-            "rule" => query.rule = Some(value),
-            "destination" => query.destination = Some(value),
-            "since" => query.since = Some(self.time("since", &value)?),
-            "until" => query.until = Some(self.time("until", &value)?),
+            "from" => once(&mut query.from, key, value)?,
+            "kind" => once(&mut query.kind, key, one_of("kind", &value, &Kind::ALL, |kind| kind.as_str())?)?,
+            "state" => once(&mut query.state, key, value)?,
+            "result" => once(&mut query.result, key, value)?,
+            "operation" => once(&mut query.operation, key, value)?,
+            "reference" => once(&mut query.reference, key, value)?,
+            "session" => once(&mut query.session, key, value)?,
+            "order" => once(&mut query.order, key, value)?,
+            "status" => once(&mut query.status, key, one_of("status", &value, &EventStatus::ALL, |status| status.as_str())?)?,
+            "rule" => once(&mut query.rule, key, value)?,
+            "destination" => once(&mut query.destination, key, value)?,
+            "since" => once(&mut query.since, key, self.time("since", &value)?)?,
+            "until" => once(&mut query.until, key, self.time("until", &value)?)?,
             _ => return Err(bad_filter(format!("There is no filter {key:?}."))),
         }
         Ok(())
@@ -282,6 +282,14 @@ pub(super) fn number<T: FromStr + PartialOrd + std::fmt::Display>(key: &str, val
     match value.parse::<T>() {
         Ok(number) if number >= low && number <= high => Ok(number),
         Ok(_) | Err(_) => Err(bad_filter(format!("`{key}` is {value:?}; wanted is a whole number from {low} to {high}."))),
+    }
+}
+
+/// A filter that is there twice could mean either value, or both.
+fn once<T>(place: &mut Option<T>, key: &str, value: T) -> Result<(), Problem> {
+    match place.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(bad_filter(format!("The filter {key:?} is there twice, and takes one value."))),
     }
 }
 

@@ -34,6 +34,9 @@ impl From<Exit> for ExitCode {
 /// A command line that was understood but cannot be followed.
 #[derive(Debug, thiserror::Error)]
 pub enum UsageError {
+    /// A filter with two values could mean either, or both.
+    #[error("--filter {0} is there twice, and takes one value")]
+    FilterTwice(&'static str),
     #[error("cannot read the event file {path:?}")]
     EventFile {
         path: PathBuf,

@@ -1,7 +1,9 @@
 //! `hookgate replay`: sends again what was sent, one event or all that a filter finds.
 
 use super::{
-    Exit, filter,
+    Exit,
+    exit::UsageError,
+    filter,
     follow::{self, Reader},
     gateway::{Gateway, GatewayOptions},
     pause::name,
@@ -88,7 +90,12 @@ impl Replay {
     async fn many(&self, gateway: &Gateway) -> anyhow::Result<Exit> {
         let times = [("since", &self.since), ("until", &self.until)].into_iter().filter_map(|(key, time)| Some((key, time.as_ref()?)));
         let wanted = self.filter.iter().map(|(key, value)| (*key, value)).chain(times);
-        let filter: Map<_, _> = wanted.map(|(key, value)| (key.to_owned(), json!(value))).collect();
+        let mut filter = Map::new();
+        for (key, value) in wanted {
+            if filter.insert(key.to_owned(), json!(value)).is_some() {
+                return Err(UsageError::FilterTwice(key).into());
+            }
+        }
         let mut body = self.aim();
         body.insert("filter".to_owned(), filter.into());
         body.insert("dry_run".to_owned(), self.dry_run.into());

@@ -129,6 +129,8 @@ async fn a_command_that_cannot_be_followed_ends_with_2_and_an_answer_that_is_no_
         (&["replay", id, "--dry-run"], 2, "--dry-run"),
         (&["replay", "--filter", "state=paid"], 2, "--since"),
         (&["replay", "--since", "1h", "--filter", "colour=red"], 2, "is no filter"),
+        (&["replay", "--since", "1h", "--filter", "status=dead", "--filter", "status=delivered"], 2, "--filter status is there twice"),
+        (&["events", "--filter", "status=dead", "--filter", "status=delivered"], 2, "\"status\" is there twice"),
         (&["replay", "--since", "1h", "--filter", "status=gone"], 2, "`status` is \"gone\""),
         (&["replay", "--since", "yesterday"], 2, "`since` is \"yesterday\""),
         (&["replay", "--since", "1h", "--rate", "50"], 2, "`rate` is \"50\": the unit is missing"),
