@@ -4,6 +4,7 @@
 use super::{
     super::{BULK_AHEAD, BULKS, Bulk, BulkId, BulkOrder, BulkState, BulkStep, Retried, Selection, Stepped, StoreError, Tally, Which},
     bulk_order,
+    order::HELD,
     replay::Looked,
     rows,
     shared::{Reply, Shared},
@@ -170,13 +171,15 @@ impl Work<'_> {
         Ok(None)
     }
 
-    /// How many more deliveries to the destination may be due before a bulk replay waits.
+    /// How many more deliveries to the destination may be due, or be held back in a line, before a bulk replay waits.
     fn room_for(&self, name: &Name) -> Result<usize> {
-        let sql = "SELECT count(*) FROM (SELECT 1 FROM delivery INDEXED BY pending
-                   WHERE destination = ?1 AND status <= 1 AND due_at <= ?2 LIMIT ?3)";
+        let sql = "SELECT (SELECT count(*) FROM (SELECT 1 FROM delivery INDEXED BY pending
+                           WHERE destination = ?1 AND status <= 1 AND due_at <= ?2 LIMIT ?3))
+                        + (SELECT count(*) FROM (SELECT 1 FROM delivery INDEXED BY pending
+                           WHERE destination = ?1 AND status <= 1 AND due_at = ?4 LIMIT ?3))";
         let Some(destination) = self.shared.names.find(name) else { return Ok(BULK_AHEAD) };
         let mut statement = self.connection.prepare_cached(sql)?;
-        let due: i64 = statement.query_row((destination, self.now, BULK_AHEAD as i64), |row| row.get(0))?;
+        let due: i64 = statement.query_row((destination, self.now, BULK_AHEAD as i64, HELD), |row| row.get(0))?;
         Ok(BULK_AHEAD.saturating_sub(due as usize))
     }
 

@@ -117,6 +117,11 @@ impl Lane {
         self.leases.contains_key(&seq)
     }
 
+    /// Whether a delivery of some order key is leased.
+    pub(super) fn has_lines(&self) -> bool {
+        !self.lines.is_empty()
+    }
+
     /// Notes that a delivery is due and not leased, where another one of its order key is leased. Whether that is so.
     pub(super) fn skip(&mut self, key: i64, due_at: i64, seq: i64) -> bool {
         let Some(line) = self.lines.get_mut(&key) else { return false };

@@ -18,7 +18,7 @@ use crate::domain::{
     name::Name,
     order::OrderKey,
 };
-use rusqlite::{Connection, Result};
+use rusqlite::{Connection, OptionalExtension, Result};
 use std::{sync::Arc, time::Duration};
 
 const PENDING: &str = "SELECT due_at, seq FROM delivery INDEXED BY pending
@@ -140,6 +140,13 @@ impl Reader<'_> {
     /// Leases a delivery that is due; in a line, one that is due too and ahead of it goes first. `None`: it has to wait for
     /// another one of its line, or its row is damaged.
     fn take(&mut self, lane: &mut Lane, due_at: i64, seq: i64) -> Result<Option<Lease>> {
+        // Behind one that is leased there may be many: of those no more is read than their key.
+        if lane.has_lines()
+            && let Some(key) = self.key(seq)?
+            && lane.skip(key, due_at, seq)
+        {
+            return Ok(None);
+        }
         let Some(lease) = self.readable(seq)? else {
             return Ok(None);
         };
@@ -147,9 +154,6 @@ impl Reader<'_> {
             lane.lease(seq, Kept::InRow);
             return Ok(Some(lease));
         };
-        if lane.skip(key, due_at, seq) {
-            return Ok(None);
-        }
         let ahead = order::due_ahead(self.connection, self.number, key, self.now)?.filter(|ahead| *ahead != seq);
         let Some(ahead) = ahead.map_or(Ok(None), |ahead| self.readable(ahead))? else {
             lane.lease(seq, Kept::Ordered(key));
@@ -158,6 +162,11 @@ impl Reader<'_> {
         lane.lease(ahead.event.seq.0, Kept::Ordered(key));
         lane.skip(key, due_at, seq);
         Ok(Some(ahead))
+    }
+
+    fn key(&self, seq: i64) -> Result<Option<i64>> {
+        let sql = "SELECT order_key FROM delivery WHERE seq = ?1 AND destination = ?2";
+        self.connection.prepare_cached(sql)?.query_row((seq, self.number), |row| row.get(0)).optional().map(Option::flatten)
     }
 
     /// `None`: the row is damaged.

@@ -80,6 +80,16 @@ pub(super) fn due_ahead(connection: &Connection, destination: i64, key: i64, now
     connection.prepare_cached(DUE_AHEAD)?.query_row((destination, key, now), |row| row.get(0)).optional()
 }
 
+/// Whether nothing of a line is attempted, or about to be: then what is not due waits for a retry.
+pub(super) fn is_idle(connection: &Connection, shared: &Shared, destination: i64, key: i64, now: i64) -> Result<bool> {
+    if shared.lanes().holder(destination, key).is_some() || due_ahead(connection, destination, key, now)?.is_some() {
+        return Ok(false);
+    }
+    let due_at = |row: &Row<'_>| row.get::<_, Option<i64>>(2);
+    let first = connection.prepare_cached(FIRST)?.query_row((destination, key), due_at).optional()?.flatten();
+    Ok(first.is_none_or(|due_at| due_at > now))
+}
+
 /// The event for which one that is held back waits: the one of its line that is leased, else the last that failed, else the first.
 pub(super) fn holder(connection: &Connection, shared: &Shared, seq: i64, destination: i64, key: i64) -> Result<Option<EventId>> {
     let mut ahead: Option<i64> = shared.lanes().holder(destination, key);

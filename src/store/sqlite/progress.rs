@@ -2,7 +2,7 @@
 
 use super::{
     super::Progress,
-    rows,
+    order, rows,
     shared::{Reply, Shared},
     transaction::Undone,
     writer::Writer,
@@ -36,8 +36,8 @@ struct Found {
     later: Option<i64>,
     /// It was delivered, and is sent once more.
     was_delivered: bool,
-    /// Whether nobody attempts one of its line.
-    is_line_idle: bool,
+    /// What it is kept in order by.
+    key: Option<i64>,
 }
 
 /// By its row, or its lease where it has none.
@@ -47,25 +47,24 @@ fn read(connection: &Connection, shared: &Shared, seq: Seq, destination: &Name) 
     };
     let now = shared.timeline.now();
     let read = |row: &Row<'_>| {
-        let key: Option<i64> = row.get(3)?;
         Ok(Found {
             status: rows::status(row.get(0)?)?,
             later: row.get::<_, Option<i64>>(1)?.filter(|due_at| *due_at > now),
             was_delivered: row.get::<_, i64>(2)? & (rows::REPEATED | rows::DELIVERED) != 0,
-            is_line_idle: key.is_some_and(|key| shared.lanes().holder(number, key).is_none()),
+            key: row.get(3)?,
         })
     };
     let found = connection.prepare_cached(DELIVERY)?.query_row((seq.0, number), read).optional()?;
     let is_leased = shared.lanes().leased(seq.0, number).is_some();
-    let Some(Found { status, later, was_delivered, is_line_idle }) = found else {
+    let Some(Found { status, later, was_delivered, key }) = found else {
         return Ok(if is_leased { Progress::Open } else { Progress::Over });
     };
     Ok(match status {
         _ if was_delivered => Progress::Delivered,
         DeliveryStatus::Delivered => Progress::Delivered,
         _ if is_leased => Progress::Open,
-        DeliveryStatus::Waiting => match later {
-            Some(_) if is_line_idle => Progress::Behind,
+        DeliveryStatus::Waiting => match later.and(key) {
+            Some(key) if order::is_idle(connection, shared, number, key, now)? => Progress::Behind,
             Some(_) | None => Progress::Open,
         },
         DeliveryStatus::Retrying => later.map_or(Progress::Open, |due_at| Progress::RetryAt(shared.timeline.to_wall(due_at))),

@@ -12,6 +12,7 @@ contract! {
     a_step_that_was_made_is_not_made_again
     a_cancelled_one_makes_no_more_steps_and_what_it_began_goes_on
     it_waits_while_a_destination_has_enough_to_do_and_goes_on_where_it_was
+    it_waits_while_many_stand_in_line_at_a_destination
     what_is_left_out_is_counted_by_its_reason
     only_so_many_go_on_at_a_time_and_no_number_is_given_twice
     those_that_ended_are_forgotten_after_keep_and_those_that_go_on_are_not
@@ -249,4 +250,15 @@ async fn what_is_wanted_is_there_after_a_restart(engine: Engine) {
     let found = house.open().bulks(Which::Running).await.unwrap().remove(0);
     assert_eq!((found.id, found.order, found.last), (begun.id, wanted, begun.last));
     assert!(found.created_at.since(begun.created_at) < Duration::from_secs(1));
+}
+
+async fn it_waits_while_many_stand_in_line_at_a_destination(engine: Engine) {
+    let house = House::new(engine);
+    let store = house.open();
+    delivered(&store, 0..1, &["orders"]).await;
+    for number in 1..=hookgate::store::BULK_AHEAD + 1 {
+        stored(&store, in_order(event(number), &["orders"], "a")).await;
+    }
+    let bulk = begin(&store, Aim::Planned).await;
+    assert_eq!(advance(&store, bulk.id, 1).await.held_by, Some(name("orders")));
 }

@@ -13,6 +13,7 @@ contract! {
     one_that_fails_for_longer_than_it_may_is_passed_and_both_are_flagged
     one_that_failed_for_long_and_was_passed_by_nobody_is_not_flagged
     thousands_behind_one_that_fails_take_no_room_from_others
+    who_is_next_in_line_is_behind_nobody_and_who_waits_for_a_retry_of_another_is
 }
 
 pub const HOUR: i64 = 3_600_000;
@@ -244,4 +245,24 @@ pub async fn at_once(store: &Arc<dyn Store>, count: usize, new: fn(usize) -> New
         leased += task.await.unwrap();
     }
     leased
+}
+
+async fn who_is_next_in_line_is_behind_nobody_and_who_waits_for_a_retry_of_another_is(engine: Engine) {
+    let house = House::new(engine);
+    let store = house.open();
+    let progress = async |number: usize| {
+        let seq = store.event(event(number).id).await.unwrap().unwrap().summary.seq;
+        store.progress(seq, &name("orders")).await.unwrap()
+    };
+    let first = add(&store, 1, "a").await;
+    add(&store, 2, "a").await;
+    assert_eq!(progress(2).await, hookgate::store::Progress::Open, "the first one is being attempted");
+    store.settle(settlement(&first[0], Next::Delivered)).await.unwrap();
+    add(&store, 3, "a").await;
+    for number in [2, 3] {
+        assert_eq!(progress(number).await, hookgate::store::Progress::Open, "nothing has failed, though nobody has asked for {number} yet");
+    }
+    let second = store.lease(&name("orders"), 9).await.unwrap().leases;
+    store.settle(settlement(&second[0], later(&house))).await.unwrap();
+    assert_eq!(progress(3).await, hookgate::store::Progress::Behind);
 }
