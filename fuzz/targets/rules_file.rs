@@ -56,7 +56,7 @@ fn inspect(config: &Config) {
     assert_eq!(known.len(), config.destinations.len(), "each destination is there once");
     let names: BTreeSet<_> = config.rules.rules.iter().map(|rule| &rule.name).collect();
     assert_eq!(names.len(), config.rules.rules.len(), "each rule has a name of its own");
-    for rule in &config.rules.rules {
+    for rule in config.rules.rules.iter() {
         use hookgate::route::Action;
         match &rule.action {
             Action::Send(to) | Action::Tap(to) => assert!(!to.is_empty() && to.iter().all(|name| known.contains(name))),
