@@ -74,8 +74,13 @@ impl Gate {
 
     /// An operator's pause is over. Who lets it go on knows better than what the destination said before.
     pub(super) fn resume(&mut self, now: Instant) {
-        self.is_paused_by_operator = false;
+        self.unpause();
         self.doubt(now);
+    }
+
+    /// No operator pauses it any more; what the destination said before still holds.
+    pub(super) fn unpause(&mut self) {
+        self.is_paused_by_operator = false;
     }
 
     /// Until it is reopened, if ever.

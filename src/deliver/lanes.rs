@@ -100,7 +100,7 @@ impl Lanes {
                     };
                     match is_paused {
                         true => track.pause(),
-                        false => track.resume(),
+                        false => track.unpause(),
                     }
                     Staffed::new(track)
                 }

@@ -91,9 +91,19 @@ impl Track {
         self.turn.notify_one();
     }
 
-    /// An operator's pause is over.
+    /// An operator lets it go on: pause, hold and the wait for the next probe are over.
     pub(super) fn resume(self: &Arc<Self>) {
         self.queue().gate_mut().resume(self.clock.instant());
+        self.goes_on();
+    }
+
+    /// No operator pauses it any more; what was learnt of the destination stays.
+    pub(super) fn unpause(self: &Arc<Self>) {
+        self.queue().gate_mut().unpause();
+        self.goes_on();
+    }
+
+    fn goes_on(self: &Arc<Self>) {
         self.show_pause();
         self.staff();
         self.news.notify_one();

@@ -249,6 +249,23 @@ async fn a_destination_that_asks_for_time_holds_its_whole_lane() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_destination_that_leaves_the_rules_and_is_back_before_its_last_attempt_has_ended_is_still_held() {
+    let actor = Actor::new(Mood::AsksForTime(503, "60"));
+    let policy = || Policy { breaker: None, ..breaking(2) };
+    let gateway = Gateway::start(vec![actor.lane("orders", policy())]);
+    gateway.accept(&["orders"], "asked for time");
+    sleep(SECOND / 2).await;
+    actor.turns(Mood::Works);
+    gateway.accept(&["orders"], "in flight");
+    sleep(SECOND * 7 / 10).await;
+    gateway.lanes.replace(Vec::new());
+    gateway.lanes.replace(vec![actor.lane("orders", policy())]);
+    gateway.accept(&["orders"], "waits");
+    sleep_until(actor.began() + 90 * SECOND).await;
+    assert_eq!(actor.rounds()[..3], [(0, 1), (500, 1), (61_000, 1)]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_lane_that_starts_nothing_leaves_the_room_for_bytes_in_memory_to_the_others_and_reads_its_own_later() {
     let (dead, slow) = (Actor::new(Mood::Fails), Actor::new(Mood::Works));
     let gateway = Gateway::start(vec![dead.lane("dead", breaking(5)), slow.lane("slow", breaking(1))]);
