@@ -162,14 +162,7 @@ impl Admin {
     }
 
     fn rejected(&self, query: &str) -> Result<Reply, Problem> {
-        let mut limit = LIMIT;
-        for (key, value) in form_urlencoded::parse(query.as_bytes()) {
-            match &*key {
-                "limit" => limit = number("limit", &value, 1, MAX_LIMIT)?,
-                _ => return Err(bad_filter(format!("There is no filter {key:?}."))),
-            }
-        }
-        let (kept, rejected) = self.gateway.rejected(limit);
+        let (kept, rejected) = self.gateway.rejected(limit(query)?);
         Ok(Reply::json(200, &view::rejected(kept, &rejected)))
     }
 
@@ -283,6 +276,18 @@ pub(super) fn number<T: FromStr + PartialOrd + std::fmt::Display>(key: &str, val
         Ok(number) if number >= low && number <= high => Ok(number),
         Ok(_) | Err(_) => Err(bad_filter(format!("`{key}` is {value:?}; wanted is a whole number from {low} to {high}."))),
     }
+}
+
+/// How many a list has at most, of a query that can say nothing else.
+pub(super) fn limit(query: &str) -> Result<usize, Problem> {
+    let mut limit = LIMIT;
+    for (key, value) in form_urlencoded::parse(query.as_bytes()) {
+        match &*key {
+            "limit" => limit = number("limit", &value, 1, MAX_LIMIT)?,
+            _ => return Err(bad_filter(format!("There is no filter {key:?}."))),
+        }
+    }
+    Ok(limit)
 }
 
 /// A filter that is there twice could mean either value, or both.

@@ -2,7 +2,7 @@
 
 use super::{
     Admin, Reply, Request,
-    api::{body, number, only, unavailable},
+    api::{body, limit, only, unavailable},
     bulks,
 };
 use crate::{
@@ -23,10 +23,6 @@ use std::{collections::BTreeMap, time::Duration};
 
 /// The rate where the call does not say one: a service that takes a webhook in 20 ms takes these one by one.
 const RATE: &str = "50/s";
-
-/// In one list, where the call does not say.
-const LIMIT: usize = 50;
-const MAX_LIMIT: usize = 500;
 
 /// How long a dry run looks; what it has found until then is answered.
 const DRY_RUN: Duration = Duration::from_secs(15);
@@ -103,14 +99,7 @@ impl Admin {
     }
 
     async fn list_bulks(&self, query: &str) -> Result<Reply, Problem> {
-        let mut limit = LIMIT;
-        for (key, value) in form_urlencoded::parse(query.as_bytes()) {
-            match &*key {
-                "limit" => limit = number("limit", &value, 1, MAX_LIMIT)?,
-                _ => return Err(Problem::new(400, "Bad filter", format!("There is no filter {key:?}."))),
-            }
-        }
-        let found = self.store.bulks(Which::Newest(limit)).await.map_err(unavailable)?;
+        let found = self.store.bulks(Which::Newest(limit(query)?)).await.map_err(unavailable)?;
         let shown: Vec<_> = found.iter().map(|bulk| self.shown(bulk)).collect();
         Ok(Reply::json(200, &json!({ "replays": shown })))
     }

@@ -2,7 +2,7 @@
 
 use super::{Exit, gateway::GatewayOptions, query::Query, streams::print, table::shown};
 use crate::domain::name::{Name, NameError};
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// Send nothing more to a destination, until `resume`: what is for it waits
 #[derive(Debug, clap::Args)]
@@ -26,16 +26,16 @@ Examples:
 
 impl Pause {
     pub async fn run(self) -> anyhow::Result<Exit> {
-        let query = Query::of(&format!("/api/v1/destinations/{}/pause", self.destination));
-        let done = self.gateway.gateway()?.post(&query, &json!({})).await?;
-        print(line(&done, "is paused"))?;
-        Ok(Exit::Ok)
+        act(self.gateway, &self.destination, "pause", "is paused").await
     }
 }
 
-/// What was done to the destination of an answer.
-pub(super) fn line(done: &Value, what: &str) -> String {
-    format!("{} {what}\n", shown(done["destination"].as_str().unwrap_or_default()))
+/// Makes that call about a destination, and says what came of it.
+pub(super) async fn act(gateway: GatewayOptions, destination: &Name, call: &str, what: &str) -> anyhow::Result<Exit> {
+    let query = Query::of(&format!("/api/v1/destinations/{destination}/{call}"));
+    let done = gateway.gateway()?.post(&query, &json!({})).await?;
+    print(format!("{} {what}\n", shown(done["destination"].as_str().unwrap_or_default())))?;
+    Ok(Exit::Ok)
 }
 
 /// A destination as an argument.

@@ -3,12 +3,9 @@
 use super::{
     Exit,
     gateway::GatewayOptions,
-    pause::{line, name},
-    query::Query,
-    streams::print,
+    pause::{act, name},
 };
 use crate::domain::name::Name;
-use serde_json::json;
 
 /// Send again to a destination that was paused by `pause`
 #[derive(Debug, clap::Args)]
@@ -31,9 +28,6 @@ Examples:
 
 impl Resume {
     pub async fn run(self) -> anyhow::Result<Exit> {
-        let query = Query::of(&format!("/api/v1/destinations/{}/resume", self.destination));
-        let done = self.gateway.gateway()?.post(&query, &json!({})).await?;
-        print(line(&done, "goes on"))?;
-        Ok(Exit::Ok)
+        act(self.gateway, &self.destination, "resume", "goes on").await
     }
 }

@@ -31,9 +31,7 @@ impl Work<'_> {
     /// and helps, the destinations that the rules have for that source. Gives the answer, and what is due.
     fn see_again(&mut self, seq: i64, new: &NewEvent) -> Result<(Respond, Vec<Name>)> {
         let read = self.connection.prepare_cached(SEEN)?.query_row([seq], |row| {
-            let rows::Unpacked { targets, rules, wait } = rows::unpack_plan(&self.shared.names, row.get_ref(5)?.as_blob()?)?;
-            let (routing, answer) = (rows::routing(row.get(3)?)?, rows::answer(row.get(4)?, wait));
-            let plan = Plan { targets, rules, routing, answer };
+            let plan = rows::plan(&self.shared.names, row.get_ref(5)?.as_blob()?, row.get(3)?, row.get(4)?)?;
             Ok((row.get::<_, i64>(0)?, row.get::<_, bool>(1)?, Flags::from_bits(row.get(2)?), row.get(6)?, plan))
         });
         let (source, is_quarantined, flags, weight, mut plan) = match read {

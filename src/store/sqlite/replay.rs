@@ -52,8 +52,7 @@ impl Work<'_> {
     /// Changes nothing yet.
     pub(super) fn look_at(&self, seq: i64, selection: &Selection) -> Result<Option<Looked>> {
         let read = |row: &Row<'_>| {
-            let rows::Unpacked { targets, rules, wait } = rows::unpack_plan(&self.shared.names, row.get_ref(2)?.as_blob()?)?;
-            let plan = Plan { targets, rules, routing: rows::routing(row.get(3)?)?, answer: rows::answer(row.get(4)?, wait) };
+            let plan = rows::plan(&self.shared.names, row.get_ref(2)?.as_blob()?, row.get(3)?, row.get(4)?)?;
             Ok((row.get::<_, bool>(0)?, Flags::from_bits(row.get(1)?), plan))
         };
         let Some((is_quarantined, flags, before)) = self.connection.prepare_cached(READ)?.query_row([seq], read).optional()? else {

@@ -164,6 +164,12 @@ pub(super) fn unpack_plan(names: &Names, mut packed: &[u8]) -> Result<Unpacked> 
     Ok(Unpacked { targets, rules, wait })
 }
 
+/// The plan of an event, of what its row has packed, its routing and the answer's code.
+pub(super) fn plan(names: &Names, packed: &[u8], routing_code: i64, code: u16) -> Result<Plan> {
+    let Unpacked { targets, rules, wait } = unpack_plan(names, packed)?;
+    Ok(Plan { targets, rules, routing: routing(routing_code)?, answer: answer(code, wait) })
+}
+
 fn unpack_wait(names: &Names, packed: &mut &[u8]) -> Result<Wait> {
     let destination = names.name(pull(packed)? as i64)?;
     let within = Duration::from_millis(pull(packed)?);
