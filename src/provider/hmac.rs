@@ -115,6 +115,10 @@ impl Provider for Hmac {
         true
     }
 
+    fn suppose(&self, received: &Received) -> Result<Event, OpenError> {
+        Ok(self.mapping.supposed(&self.source, received))
+    }
+
     fn claims(&self, payload: &Document) -> Fields {
         self.mapping.fields(payload)
     }

@@ -37,6 +37,12 @@ impl Mapping {
         fields
     }
 
+    /// The event of a request of which nothing is verified.
+    pub(super) fn supposed(&self, source: &Name, received: &Received) -> Event {
+        let id = EventId::unsigned(&received.body);
+        Event { verified: false, ..self.event(source, received, id, Verdict::Accepted) }
+    }
+
     /// The event of a request whose signature holds. A body that is no JSON has no fields, and is `other`.
     pub(super) fn event(&self, source: &Name, received: &Received, id: EventId, verdict: Verdict) -> Event {
         let payload = Document::read(received.body.clone());

@@ -33,6 +33,14 @@ pub trait Provider: Send + Sync + std::fmt::Debug {
     /// What is wrong with it; see [`OpenError`].
     fn open(&self, received: &Received) -> Result<Event, OpenError>;
 
+    /// The event that a request would be if its signature held: for explanations and for tests of rules, never for what is
+    /// forwarded. Nothing of it is verified, and its id is of no meaning; where its signature would not keep it from being
+    /// quarantined, the verdict says so.
+    ///
+    /// # Errors
+    /// [`OpenError::Malformed`]: its body cannot be an event of this provider.
+    fn suppose(&self, received: &Received) -> Result<Event, OpenError>;
+
     /// Whether a second payload under the signature of a first one may be forwarded: whatever decides where it goes and what
     /// it means is the same, or its state is the lawful next one.
     fn is_harmless(&self, first: &Document, again: &Document) -> bool;

@@ -76,6 +76,30 @@ impl Ottu {
         Self { source, keys: Keys::new(&settings.secrets), unsigned: settings.unsigned }
     }
 
+    fn read(&self, received: &Received, check: impl FnOnce(&Document, &Top<'_>) -> Result<Checked, OpenError>) -> Result<Event, OpenError> {
+        let payload = Document::read(received.body.clone());
+        if payload.root().kind() != json::Kind::Object {
+            return Err(OpenError::Malformed);
+        }
+        let top = Top::of(payload.root());
+        let Checked { id, kind, verified, verdict } = check(&payload, &top)?;
+        let fields = normalise::fields(&top, kind);
+        let flags = if anomaly::is_typed(&top) { Flags::TYPED } else { Flags::default() };
+        drop(top);
+        Ok(Event {
+            id,
+            source: self.source.clone(),
+            received_at: received.at,
+            kind,
+            fields,
+            payload,
+            content_type: received.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(Into::into),
+            verified,
+            verdict,
+            flags,
+        })
+    }
+
     fn check(&self, document: &Document, top: &Top<'_>) -> Result<Checked, OpenError> {
         let kind = normalise::kind(top);
         let Some(signature) = top.signature else {
@@ -118,26 +142,14 @@ impl Provider for Ottu {
     }
 
     fn open(&self, received: &Received) -> Result<Event, OpenError> {
-        let payload = Document::read(received.body.clone());
-        if payload.root().kind() != json::Kind::Object {
-            return Err(OpenError::Malformed);
-        }
-        let top = Top::of(payload.root());
-        let Checked { id, kind, verified, verdict } = self.check(&payload, &top)?;
-        let fields = normalise::fields(&top, kind);
-        let flags = if anomaly::is_typed(&top) { Flags::TYPED } else { Flags::default() };
-        drop(top);
-        Ok(Event {
-            id,
-            source: self.source.clone(),
-            received_at: received.at,
-            kind,
-            fields,
-            payload,
-            content_type: received.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(Into::into),
-            verified,
-            verdict,
-            flags,
+        self.read(received, |payload, top| self.check(payload, top))
+    }
+
+    fn suppose(&self, received: &Received) -> Result<Event, OpenError> {
+        self.read(received, |payload, top| {
+            let kind = normalise::kind(top);
+            let verdict = anomaly::find(payload, top, kind).map_or(Verdict::Accepted, Verdict::Quarantined);
+            Ok(Checked { id: EventId::unsigned(payload.bytes()), kind, verified: false, verdict })
         })
     }
 }

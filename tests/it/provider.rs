@@ -26,6 +26,17 @@ pub fn data(file: &str) -> Bytes {
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display())).into()
 }
 
+/// Read without a look at its signature.
+fn suppose(body: Bytes) -> Result<Event, OpenError> {
+    let settings = Settings { scheme: Scheme::Ottu, secrets: Vec::new(), unsigned: Unsigned::Reject };
+    let source = Name::unchecked("ottu");
+    provider::build(&source, &settings).suppose(&received(source.clone(), body))
+}
+
+fn received(source: Name, body: Bytes) -> Received {
+    Received { source, headers: HeaderMap::new(), body, peer: IpAddr::V4(Ipv4Addr::LOCALHOST), at: Timestamp::default() }
+}
+
 pub fn open(source: &str, body: Bytes, unsigned: Unsigned) -> Result<Event, OpenError> {
     open_with(source, body, unsigned, KEY)
 }
@@ -33,14 +44,7 @@ pub fn open(source: &str, body: Bytes, unsigned: Unsigned) -> Result<Event, Open
 fn open_with(source: &str, body: Bytes, unsigned: Unsigned, key: &str) -> Result<Event, OpenError> {
     let source = Name::unchecked(source);
     let settings = Settings { scheme: Scheme::Ottu, secrets: vec![Secret::new(key)], unsigned };
-    let received = Received {
-        source: source.clone(),
-        headers: HeaderMap::new(),
-        body,
-        peer: IpAddr::V4(Ipv4Addr::LOCALHOST),
-        at: Timestamp::default(),
-    };
-    provider::build(&source, &settings).open(&received)
+    provider::build(&source, &settings).open(&received(source.clone(), body))
 }
 
 fn vectors(part: &str) -> Vec<Value> {
@@ -50,6 +54,23 @@ fn vectors(part: &str) -> Vec<Value> {
 
 fn text<'a>(vector: &'a Value, field: &str) -> Option<&'a str> {
     vector[field].as_str()
+}
+
+#[test]
+fn what_a_payload_would_be_is_what_it_is_whoever_signed_it() {
+    let files = std::fs::read_dir(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/ottu")).expect("the samples");
+    let names = files.map(|file| file.expect("a file").file_name().into_string().expect("a name"));
+    for name in names.filter(|name| name.ends_with(".json") && *name != "vectors.json") {
+        let body = data(&name);
+        let supposed = suppose(body.clone()).expect("an event");
+        assert!(!supposed.verified);
+        let opened = open("ottu", body, Unsigned::Quarantine).expect("an event");
+        assert_eq!((supposed.kind, &supposed.fields), (opened.kind, &opened.fields));
+        if opened.verified {
+            assert_eq!((supposed.verdict, supposed.flags), (opened.verdict, opened.flags));
+        }
+    }
+    assert!(matches!(suppose(Bytes::from_static(b"[]")), Err(OpenError::Malformed)));
 }
 
 #[test]
