@@ -10,6 +10,9 @@ use hookgate::{
     },
 };
 
+mod naive;
+mod table;
+
 fn is(field: &str, values: &[&str]) -> Condition {
     test(field, Test::Equals(patterns(values)))
 }
