@@ -192,7 +192,10 @@ enum Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::tree::Position;
+    use crate::config::{
+        text::{Text, Texts},
+        tree::Position,
+    };
 
     fn value(text: &str, unset: Unset, purpose: Purpose) -> (Option<String>, usize) {
         let folder = tempfile::tempdir().expect("a temporary folder");
@@ -206,7 +209,7 @@ mod tests {
         let span = Span { start: Position::START, end: text.len() };
         let mut problems = Problems::default();
         let value = interpolator.value(Scalar { span, text, style: Style::Quoted }, purpose, &mut problems);
-        let found = problems.diagnose(&crate::config::text::Text::new(String::new(), text.to_owned())).len();
+        let found = problems.diagnose(&Texts::new(Text::new(String::new(), text.to_owned()))).len();
         (value.map(|value| value.text.into_owned()), found)
     }
 

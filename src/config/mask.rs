@@ -208,7 +208,7 @@ fn starts_with_key(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{text::Text, yaml};
+    use crate::config::{text::Text, tree::FileId, yaml};
 
     fn shown(masks: Vec<Range<usize>>, text: &str) -> String {
         let mut shown = Text::new("rules.yaml".to_owned(), text.to_owned());
@@ -227,7 +227,7 @@ mod tests {
     }
 
     fn by_tree(text: &str) -> String {
-        shown(of_tree(text, &yaml::read(text).expect(text)), text)
+        shown(of_tree(text, &yaml::read(text, FileId::MAIN).expect(text)), text)
     }
 
     #[test]

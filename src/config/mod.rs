@@ -28,7 +28,15 @@ mod values;
 mod when;
 mod yaml;
 
-use self::{interpolate::Interpolator, problem::Problems, raw::Raw, rules::Known, text::Text, values::Checks};
+use self::{
+    interpolate::Interpolator,
+    problem::Problems,
+    raw::Raw,
+    rules::Known,
+    text::{Text, Texts},
+    tree::FileId,
+    values::Checks,
+};
 use crate::{admin, deliver, destination, domain::name::Name, provider, receive, route::Rules, store};
 use std::{
     net::SocketAddr,
@@ -106,7 +114,7 @@ pub enum Unset {
 /// All problems of the file, its warnings among them.
 pub fn load(path: &Path, variable: &dyn Fn(&str) -> Option<String>, unset: Unset) -> Result<Loaded, ConfigError> {
     let mut text = Text::read(path)?;
-    let root = match yaml::read(&text.text) {
+    let root = match yaml::read(&text.text, FileId::MAIN) {
         Ok(root) => root,
         Err(problem) => {
             text.mask(mask::of_text(text.until(problem.span.start.offset)));
@@ -117,8 +125,9 @@ pub fn load(path: &Path, variable: &dyn Fn(&str) -> Option<String>, unset: Unset
     let folder = path.parent().unwrap_or(Path::new(""));
     let mut checks = Checks { problems: Problems::default(), interpolator: Interpolator { variable, unset, folder } };
     traps::inspect(&root, &text, &mut checks.problems);
+    let texts = Texts::new(text);
     let config = Raw::read(&root, &mut checks.problems).map(|raw| check(&raw, &mut checks));
-    let found = checks.problems.diagnose(&text);
+    let found = checks.problems.diagnose(&texts);
     match config {
         Some(config) if found.iter().all(|one| one.severity == Severity::Warning) => Ok(Loaded { config, warnings: found }),
         Some(_) | None => Err(ConfigError { problems: found }),
@@ -132,7 +141,7 @@ pub fn load(path: &Path, variable: &dyn Fn(&str) -> Option<String>, unset: Unset
 pub fn store_folder(path: &Path) -> Result<PathBuf, ConfigError> {
     let text = Text::read(path)?;
     let named = || {
-        let root = yaml::read(&text.text).ok()?;
+        let root = yaml::read(&text.text, FileId::MAIN).ok()?;
         let path = root.value("store")?.value("path")?.scalar()?.text.to_owned();
         Some(PathBuf::from(path))
     };

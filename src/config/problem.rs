@@ -2,8 +2,8 @@
 
 use super::{
     diagnostics::{Code, Diagnostic, Severity},
-    text::{Text, quote},
-    tree::Span,
+    text::{Texts, quote},
+    tree::{FileId, Span},
 };
 use std::collections::HashSet;
 
@@ -78,16 +78,17 @@ impl Problems {
         closest(word, names).map_or_else(String::new, |name| format!("; did you mean {}?", quote(name)))
     }
 
-    /// In the order of the file, each once, with their lines.
-    pub fn diagnose(mut self, text: &Text) -> Vec<Diagnostic> {
+    /// In the order of the files, each once, with their lines.
+    pub fn diagnose(mut self, texts: &Texts) -> Vec<Diagnostic> {
         self.found.sort_by_key(|problem| (problem.span.start, problem.severity));
         let mut seen = HashSet::new();
         self.found.retain(|problem| seen.insert((problem.code, problem.span, problem.message.clone())));
         let rest = self.found.split_off(self.found.len().min(MAX_SHOWN));
         let worst = rest.iter().map(|problem| problem.severity).min();
-        let mut shown: Vec<_> = self.found.into_iter().map(|problem| text.diagnose(problem)).collect();
+        let mut shown: Vec<_> = self.found.into_iter().map(|problem| texts.diagnose(problem)).collect();
         if let Some(severity) = worst {
-            shown.push(text.note(severity, Code::TooManyProblems, format!("{} more problems are not shown", rest.len())));
+            let message = format!("{} more problems are not shown", rest.len());
+            shown.push(texts.of(FileId::MAIN).note(severity, Code::TooManyProblems, message));
         }
         shown
     }
@@ -112,7 +113,7 @@ pub fn closest<'n>(word: &str, names: impl IntoIterator<Item = &'n str>) -> Opti
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::tree::Position;
+    use crate::config::{text::Text, tree::Position};
 
     #[test]
     fn a_slip_of_the_pen_is_near_and_another_word_is_not() {
@@ -133,20 +134,23 @@ mod tests {
 
     #[test]
     fn problems_come_in_the_order_of_the_file_each_once_and_not_without_end() {
-        let text = Text::new("rules.yaml".to_owned(), "a\n".repeat(2_000));
-        let at = |line: usize| Span { start: Position { offset: (line - 1) * 2, line, column: 1 }, end: (line - 1) * 2 + 1 };
+        let texts = Texts::new(Text::new("rules.yaml".to_owned(), "a\n".repeat(2_000)));
+        let at = |line: usize| {
+            let offset = (line - 1) * 2;
+            Span { start: Position { offset, line, ..Position::START }, end: offset + 1 }
+        };
         let mut problems = Problems::default();
         for line in [3, 1, 3, 2, 3] {
             problems.error(Code::InvalidValue, at(line), "one");
             problems.error(Code::InvalidValue, at(line), "two");
         }
-        let lines: Vec<_> = problems.diagnose(&text).iter().map(|found| (found.line, found.message.clone())).collect();
+        let lines: Vec<_> = problems.diagnose(&texts).iter().map(|found| (found.line, found.message.clone())).collect();
         let expected = [(1, "one"), (1, "two"), (2, "one"), (2, "two"), (3, "one"), (3, "two")];
         assert_eq!(lines, expected.map(|(line, message)| (line, message.to_owned())));
 
         let mut problems = Problems::default();
         (1..=1_500).for_each(|line| problems.error(Code::InvalidValue, at(line), "wrong"));
-        let found = problems.diagnose(&text);
+        let found = problems.diagnose(&texts);
         assert_eq!(found.len(), MAX_SHOWN + 1);
         let last = found.last().map(|last| (last.code, last.severity, last.message.as_str()));
         assert_eq!(last, Some((Code::TooManyProblems, Severity::Error, "500 more problems are not shown")));

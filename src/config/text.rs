@@ -1,9 +1,9 @@
-//! The text of the rules file: read within its bounds, and shown line by line with what is secret masked.
+//! The texts of the rules files: read within their bounds, and shown line by line with what is secret masked.
 
 use super::{
     diagnostics::{Code, ConfigError, Diagnostic, Severity},
     problem::Problem,
-    tree::Span,
+    tree::{FileId, Span},
 };
 use std::{fs::File, io::Read, ops::Range, path::Path};
 
@@ -12,7 +12,29 @@ const MAX_BYTES: u64 = 1 << 20;
 const WINDOW: usize = 120;
 const MASK: &str = "***";
 
-/// The file's text.
+/// The texts of all files that were read: the rules file itself first.
+pub struct Texts {
+    all: Vec<Text>,
+}
+
+impl Texts {
+    /// The rules file itself.
+    pub fn new(main: Text) -> Self {
+        Self { all: vec![main] }
+    }
+
+    /// The text of a file.
+    pub fn of(&self, file: FileId) -> &Text {
+        &self.all[usize::from(file.0)]
+    }
+
+    /// The problem with its line.
+    pub fn diagnose(&self, problem: Problem) -> Diagnostic {
+        self.of(problem.span.start.file).diagnose(problem)
+    }
+}
+
+/// The text of one file.
 pub struct Text {
     /// As the user named the file.
     pub file: String,
@@ -186,7 +208,7 @@ mod tests {
         let place = |part: &str| text.find(part).map(|start| start..start + part.len()).expect(part);
         file.mask(masks.iter().map(|mask| place(mask)).collect());
         let marked = place(marked);
-        let start = Position { offset: marked.start, line: 1, column: 1 };
+        let start = Position { offset: marked.start, ..Position::START };
         let diagnostic = file.diagnose(Problem::error(Code::InvalidValue, Span { start, end: marked.end }, ""));
         let line = diagnostic.source_line.expect("it has a line");
         let under = line.chars().skip(diagnostic.marker.start).take(diagnostic.marker.len()).collect();

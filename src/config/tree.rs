@@ -1,10 +1,21 @@
-//! The rules file as a tree: every value with its place and as it was written. What it means is `raw.rs`'s matter.
+//! A rules file as a tree: every value with its place and as it was written. What it means is `raw.rs`'s matter.
 
 use std::rc::Rc;
 
-/// A place in the file.
+/// Which of the files that were read: the rules file itself first, then what it includes, in that order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FileId(pub u16);
+
+impl FileId {
+    /// The rules file itself.
+    pub const MAIN: Self = Self(0);
+}
+
+/// A place in a file. Places are in the order of the files, and within each in the order of its text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position {
+    /// The file.
+    pub file: FileId,
     /// In bytes from the start of the file.
     pub offset: usize,
     /// From 1.
@@ -14,11 +25,16 @@ pub struct Position {
 }
 
 impl Position {
-    /// The start of the file.
-    pub const START: Self = Self { offset: 0, line: 1, column: 1 };
+    /// The start of the rules file itself.
+    pub const START: Self = Self::start_of(FileId::MAIN);
+
+    /// The start of a file.
+    pub const fn start_of(file: FileId) -> Self {
+        Self { file, offset: 0, line: 1, column: 1 }
+    }
 }
 
-/// A part of the file.
+/// A part of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Span {
     /// Its first character.

@@ -4,7 +4,7 @@ use super::{
     diagnostics::Code,
     problem::Problem,
     traps::NOT_YAML,
-    tree::{Entry, Kind, Node, Position, Span, Style},
+    tree::{Entry, FileId, Kind, Node, Position, Span, Style},
 };
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle};
 use std::{collections::HashMap, rc::Rc};
@@ -12,9 +12,9 @@ use std::{collections::HashMap, rc::Rc};
 const MAX_DEPTH: usize = 64;
 const MAX_VALUES: usize = 100_000;
 
-/// Reads the one document of the text.
-pub fn read(text: &str) -> Result<Rc<Node>, Problem> {
-    let offsets = Offsets::of(text);
+/// Reads the one document of the file's text.
+pub fn read(text: &str, file: FileId) -> Result<Rc<Node>, Problem> {
+    let offsets = Offsets::of(text, file);
     let mut builder = Builder { open: Vec::new(), anchors: HashMap::new(), root: None };
     for event in Parser::new_from_str(text) {
         let (event, span) = event.map_err(|error| {
@@ -27,11 +27,12 @@ pub fn read(text: &str) -> Result<Rc<Node>, Problem> {
         let span = Span { start, end: end_of_quotes(&event, &text[start.offset..end]).map_or(end, |length| start.offset + length) };
         builder.take(event, span)?;
     }
-    builder.root.ok_or_else(|| Problem::error(Code::EmptyFile, Span { start: Position::START, end: 0 }, "the rules file is empty"))
+    builder.root.ok_or_else(|| Problem::error(Code::EmptyFile, Span { start: Position::start_of(file), end: 0 }, "the rules file is empty"))
 }
 
 /// From the parser's count of characters to bytes, lines and columns. Its own lines are one too many at the end of a file.
 struct Offsets {
+    file: FileId,
     /// Where each character starts, unless all are one byte long.
     bytes: Option<Vec<usize>>,
     /// The first character of each line.
@@ -40,7 +41,7 @@ struct Offsets {
 }
 
 impl Offsets {
-    fn of(text: &str) -> Self {
+    fn of(text: &str, file: FileId) -> Self {
         let bytes = (!text.is_ascii()).then(|| text.char_indices().map(|(offset, _)| offset).collect());
         let mut lines = vec![0];
         let mut letters = text.chars().enumerate().peekable();
@@ -50,14 +51,14 @@ impl Offsets {
                 lines.push(index + 1);
             }
         }
-        Self { bytes, lines, len: text.len() }
+        Self { file, bytes, lines, len: text.len() }
     }
 
     fn position(&self, marker: Marker) -> Position {
         let index = marker.index().min(self.bytes.as_ref().map_or(self.len, Vec::len));
         let offset = self.bytes.as_ref().map_or(index, |bytes| bytes.get(index).copied().unwrap_or(self.len));
         let line = self.lines.partition_point(|start| *start <= index);
-        Position { offset, line, column: index - self.lines[line - 1] + 1 }
+        Position { file: self.file, offset, line, column: index - self.lines[line - 1] + 1 }
     }
 }
 
@@ -222,7 +223,7 @@ mod tests {
     #[test]
     fn every_value_knows_its_place_and_is_as_written() {
         let text = "é: 007  # note\nb: [ 1.10, \"q\\\"t\"  , 'it''s' ]\nc:\n  - !t x\n  - ~\n";
-        let root = read(text).expect("it is YAML");
+        let root = read(text, FileId::MAIN).expect("it is YAML");
         let mut found = Vec::new();
         scalars(&root, &mut found);
         let written: Vec<_> = found.iter().map(|node| &text[node.span.start.offset..node.span.end]).collect();
@@ -235,11 +236,11 @@ mod tests {
     #[test]
     fn aliases_are_bounded_in_depth_and_in_number() {
         let nested = |levels: usize| format!("{}x{}", "[".repeat(levels), "]".repeat(levels));
-        assert!(read(&nested(64)).is_ok());
-        assert_eq!(read(&nested(65)).expect_err("too deep").code, Code::TooDeep);
+        assert!(read(&nested(64), FileId::MAIN).is_ok());
+        assert_eq!(read(&nested(65), FileId::MAIN).expect_err("too deep").code, Code::TooDeep);
         let alias = |levels: usize| format!("- &a {}\n- {}*a{}", nested(40), "[".repeat(levels), "]".repeat(levels));
-        assert!(read(&alias(23)).is_ok());
-        assert_eq!(read(&alias(24)).expect_err("too deep").code, Code::TooDeep);
+        assert!(read(&alias(23), FileId::MAIN).is_ok());
+        assert_eq!(read(&alias(24), FileId::MAIN).expect_err("too deep").code, Code::TooDeep);
     }
 
     proptest! {
@@ -248,7 +249,7 @@ mod tests {
             let check = |span: Span| {
                 text.is_char_boundary(span.start.offset) && text.is_char_boundary(span.end) && span.start.offset <= text.len()
             };
-            match read(&text) {
+            match read(&text, FileId::MAIN) {
                 Ok(root) => {
                     let mut found = Vec::new();
                     scalars(&root, &mut found);
