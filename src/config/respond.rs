@@ -37,7 +37,7 @@ pub enum Raw<'t> {
     /// A code, or what should be.
     Code(Scalar<'t>),
     /// What to wait for.
-    Wait(Wait<'t>),
+    Wait(Box<Wait<'t>>),
 }
 
 /// The same, where it waits.
@@ -60,13 +60,13 @@ pub fn read<'t>(fields: &Fields<'t>, problems: &mut Problems) -> Option<Raw<'t>>
     let fields = Fields::read(format!("`respond` of {}", fields.of), at, &entry.value, &WAIT, problems)?;
     fields.require("wait_for", problems);
     fields.require("otherwise", problems);
-    Some(Raw::Wait(Wait {
+    Some(Raw::Wait(Box::new(Wait {
         at,
         wait_for: fields.scalar("wait_for", problems),
         within: fields.scalar("within", problems),
         ok: fields.scalar("ok", problems),
         otherwise: fields.scalar("otherwise", problems),
-    }))
+    })))
 }
 
 /// The rule whose answer is checked.
