@@ -3,11 +3,12 @@
 use super::{
     Unset,
     diagnostics::Code,
+    files::Files,
     problem::{Problem, Problems},
     text::quote,
     tree::{Scalar, Span, Style},
 };
-use std::{borrow::Cow, fs::File, io::Read, path::Path};
+use std::{borrow::Cow, path::Path};
 
 const MAX_FILE_BYTES: u64 = 64 << 10;
 const DEV_SECRET: &str = "test-hmac-key";
@@ -21,6 +22,8 @@ pub struct Interpolator<'e> {
     pub unset: Unset,
     /// What a relative `${file:…}` starts from.
     pub folder: &'e Path,
+    /// What was read.
+    pub files: &'e mut Files,
 }
 
 /// A scalar with its variables put in. Only `written` may be shown.
@@ -74,7 +77,7 @@ impl<'t> Value<'t> {
 
 impl Interpolator<'_> {
     /// Puts the variables in. `None`: something is wrong with it, and was said.
-    pub fn value<'t>(&self, scalar: Scalar<'t>, purpose: Purpose, problems: &mut Problems) -> Option<Value<'t>> {
+    pub fn value<'t>(&mut self, scalar: Scalar<'t>, purpose: Purpose, problems: &mut Problems) -> Option<Value<'t>> {
         if !scalar.text.contains("${") {
             return Some(Value::literal(scalar));
         }
@@ -129,7 +132,7 @@ impl Interpolator<'_> {
     }
 
     /// What stands between the braces.
-    fn part(&self, expression: &str) -> Result<String, Failure> {
+    fn part(&mut self, expression: &str) -> Result<String, Failure> {
         if let Some(path) = expression.strip_prefix("file:") {
             return self.file(path);
         }
@@ -155,22 +158,12 @@ impl Interpolator<'_> {
         }
     }
 
-    fn file(&self, path: &str) -> Result<String, Failure> {
+    fn file(&mut self, path: &str) -> Result<String, Failure> {
         if path.is_empty() {
             return Err(Failure::Wrong("`${file:}` names no file".to_owned(), "write `${file:/run/secrets/name}`".to_owned()));
         }
         let missing = |cause: &str| Failure::Missing(Code::UnreadableValue, format!("the file {} cannot be read: {cause}", quote(path)));
-        let place = self.folder.join(path);
-        // Opening a pipe waits for whoever writes to it.
-        if place.metadata().is_ok_and(|found| !found.is_file()) {
-            return Err(missing("it is not a file"));
-        }
-        let mut bytes = Vec::new();
-        let opened = File::open(place);
-        opened.and_then(|opened| opened.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)).map_err(|cause| missing(&cause.to_string()))?;
-        if bytes.len() as u64 > MAX_FILE_BYTES {
-            return Err(missing("it is larger than 64 KiB"));
-        }
+        let bytes = self.files.read(&self.folder.join(path), MAX_FILE_BYTES).map_err(|cause| missing(&cause.to_string()))?;
         let mut text = String::from_utf8(bytes).map_err(|_| missing("it is not UTF-8"))?;
         if text.ends_with('\n') {
             text.pop();
@@ -205,7 +198,8 @@ mod tests {
             "EMPTY" => Some(String::new()),
             _ => None,
         };
-        let interpolator = Interpolator { variable: &variable, unset, folder: folder.path() };
+        let mut files = Files::default();
+        let mut interpolator = Interpolator { variable: &variable, unset, folder: folder.path(), files: &mut files };
         let span = Span { start: Position::START, end: text.len() };
         let mut problems = Problems::default();
         let value = interpolator.value(Scalar { span, text, style: Style::Quoted }, purpose, &mut problems);

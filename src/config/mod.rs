@@ -4,6 +4,7 @@
 mod auth;
 mod destinations;
 mod diagnostics;
+mod files;
 mod interpolate;
 mod keys;
 mod lanes;
@@ -45,6 +46,7 @@ use std::{
 };
 
 pub use diagnostics::{Code, ConfigError, Diagnostic, Severity};
+pub use files::Files;
 
 /// A whole and valid configuration.
 #[derive(Debug, Clone)]
@@ -113,7 +115,15 @@ pub enum Unset {
 /// # Errors
 /// All problems of the file, its warnings among them.
 pub fn load(path: &Path, variable: &dyn Fn(&str) -> Option<String>, unset: Unset) -> Result<Loaded, ConfigError> {
-    let mut text = Text::read(path)?;
+    load_noting(path, variable, unset, &mut Files::default())
+}
+
+/// The same, and notes which files were read, and what was in them: also where something is wrong.
+///
+/// # Errors
+/// All problems of the file, its warnings among them.
+pub fn load_noting(path: &Path, variable: &dyn Fn(&str) -> Option<String>, unset: Unset, files: &mut Files) -> Result<Loaded, ConfigError> {
+    let mut text = Text::read(path, files)?;
     let root = match yaml::read(&text.text, FileId::MAIN) {
         Ok(root) => root,
         Err(problem) => {
@@ -123,7 +133,7 @@ pub fn load(path: &Path, variable: &dyn Fn(&str) -> Option<String>, unset: Unset
     };
     text.mask(mask::of_tree(&text.text, &root));
     let folder = path.parent().unwrap_or(Path::new(""));
-    let mut checks = Checks { problems: Problems::default(), interpolator: Interpolator { variable, unset, folder } };
+    let mut checks = Checks { problems: Problems::default(), interpolator: Interpolator { variable, unset, folder, files } };
     traps::inspect(&root, &text, &mut checks.problems);
     let texts = Texts::new(text);
     let config = Raw::read(&root, &mut checks.problems).map(|raw| check(&raw, &mut checks));
@@ -139,7 +149,7 @@ pub fn load(path: &Path, variable: &dyn Fn(&str) -> Option<String>, unset: Unset
 /// # Errors
 /// There is no such file, or it cannot be read.
 pub fn store_folder(path: &Path) -> Result<PathBuf, ConfigError> {
-    let text = Text::read(path)?;
+    let text = Text::read(path, &mut Files::default())?;
     let named = || {
         let root = yaml::read(&text.text, FileId::MAIN).ok()?;
         let path = root.value("store")?.value("path")?.scalar()?.text.to_owned();

@@ -2,10 +2,11 @@
 
 use super::{
     diagnostics::{Code, ConfigError, Diagnostic, Severity},
+    files::Files,
     problem::Problem,
     tree::{FileId, Span},
 };
-use std::{fs::File, io::Read, ops::Range, path::Path};
+use std::{io::ErrorKind, ops::Range, path::Path};
 
 const MAX_BYTES: u64 = 1 << 20;
 /// How much of a line is shown before and after the marker's start, in bytes.
@@ -44,18 +45,14 @@ pub struct Text {
 }
 
 impl Text {
-    /// Reads the file.
-    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+    /// Reads the file, and notes it.
+    pub fn read(path: &Path, files: &mut Files) -> Result<Self, ConfigError> {
         let file = path.display().to_string();
         let whole = |code, message: String| ConfigError::of(Diagnostic::of_file(&file, code, message));
-        let mut bytes = Vec::new();
-        let read = File::open(path).and_then(|opened| opened.take(MAX_BYTES + 1).read_to_end(&mut bytes));
-        if let Err(cause) = read {
-            return Err(whole(Code::UnreadableFile, format!("the rules file cannot be read: {cause}")));
-        }
-        if bytes.len() as u64 > MAX_BYTES {
-            return Err(whole(Code::FileTooLarge, "the rules file is larger than 1 MiB".to_owned()));
-        }
+        let bytes = files.read_any(path, MAX_BYTES).map_err(|cause| match cause.kind() {
+            ErrorKind::FileTooLarge => whole(Code::FileTooLarge, "the rules file is larger than 1 MiB".to_owned()),
+            _ => whole(Code::UnreadableFile, format!("the rules file cannot be read: {cause}")),
+        })?;
         let text = String::from_utf8(bytes).map_err(|error| {
             let good = error.utf8_error().valid_up_to();
             let line = error.as_bytes()[..good].iter().filter(|byte| **byte == b'\n').count() + 1;

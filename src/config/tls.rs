@@ -3,6 +3,7 @@
 use super::{
     Unset,
     diagnostics::Code,
+    files,
     interpolate::{Origin, Value},
     problem::Problem,
     raw,
@@ -16,8 +17,7 @@ use crate::{
     receive::tls::{Files, Tls},
 };
 use std::{
-    fs::File,
-    io::{self, Read},
+    io,
     path::{Path, PathBuf},
 };
 
@@ -76,7 +76,9 @@ impl<'t> Named<'t> {
     fn read(scalar: Option<Scalar<'t>>, key: &str, checks: &mut Checks<'_>) -> Option<Self> {
         let value = checks.setting(scalar)?;
         let path = path(&value, key, checks)?;
-        match content(&path) {
+        let files = &mut checks.interpolator.files;
+        files.note_certificate(&path);
+        match files.read(&path, MAX_FILE_BYTES) {
             Ok(content) => Some(Self { value, path, content }),
             Err(cause) => {
                 unreadable(&value, &cause, checks);
@@ -132,14 +134,5 @@ fn all(files: &certificates::Files) -> io::Result<Content> {
 }
 
 fn content(path: &Path) -> io::Result<Vec<u8>> {
-    // Opening a pipe waits for whoever writes to it.
-    if !path.metadata()?.is_file() {
-        return Err(io::Error::other("it is not a file"));
-    }
-    let mut bytes = Vec::new();
-    File::open(path)?.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MAX_FILE_BYTES {
-        return Err(io::Error::other("it is larger than 1 MiB"));
-    }
-    Ok(bytes)
+    files::read(path, MAX_FILE_BYTES)
 }

@@ -1,0 +1,194 @@
+//! The files that a configuration is made of, and whether there is something else in them by now.
+
+use sha2::{Digest, Sha256};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs::File,
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
+
+/// Tells one content of a file, or one failure to read it, from another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark([u8; 32]);
+
+/// Every file that was read, with what was in it then.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Files {
+    seen: BTreeMap<PathBuf, Mark>,
+    /// Those of certificates and their keys, which whoever uses them looks at.
+    certificates: BTreeSet<PathBuf>,
+}
+
+/// No file that is read is larger, so that a look at one ends.
+const MAX_LOOK: u64 = 1 << 20;
+
+impl Files {
+    /// All that is in a file, which is noted.
+    ///
+    /// # Errors
+    /// It cannot be read, is no regular file or larger than `limit`, 1 MiB at most.
+    pub(super) fn read(&mut self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+        let found = read(path, MAX_LOOK);
+        self.note(path, Mark::of(&found));
+        let bytes = found?;
+        if bytes.len() as u64 > limit { Err(too_large(limit)) } else { Ok(bytes) }
+    }
+
+    /// The rules file: also what is no regular file, such as a pipe, which is then not looked at again.
+    pub(super) fn read_any(&mut self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+        if path.metadata().is_ok_and(|found| !found.is_file()) {
+            self.note(path, Mark::of(&Err(no_file())));
+            return bounded(path, limit);
+        }
+        self.read(path, limit)
+    }
+
+    /// What was found first counts: where a file changes while it is read twice, that is a change.
+    fn note(&mut self, path: &Path, mark: Mark) {
+        self.seen.entry(path.to_owned()).or_insert(mark);
+    }
+
+    /// Notes that a file has a certificate or its key.
+    pub(super) fn note_certificate(&mut self, path: &Path) {
+        self.certificates.insert(path.to_owned());
+    }
+
+    /// Those that nobody else looks at, once all are taken.
+    #[must_use]
+    pub fn in_force(mut self) -> Self {
+        for path in std::mem::take(&mut self.certificates) {
+            self.seen.remove(&path);
+        }
+        self
+    }
+
+    /// The same files with what is in them now. Blocks on the file system; pipes and the like are not opened.
+    #[must_use]
+    pub fn look(&self) -> Self {
+        let look = |path: &PathBuf| (path.clone(), Mark::of(&read(path, MAX_LOOK)));
+        Self { seen: self.seen.keys().map(look).collect(), certificates: self.certificates.clone() }
+    }
+}
+
+impl Mark {
+    fn of(found: &io::Result<Vec<u8>>) -> Self {
+        let digest = match found {
+            Ok(bytes) => Sha256::new_with_prefix([0]).chain_update(bytes),
+            Err(error) => Sha256::new_with_prefix([1]).chain_update(error.to_string()),
+        };
+        Self(digest.finalize().into())
+    }
+}
+
+/// All that is in a regular file.
+///
+/// # Errors
+/// It cannot be read, is no regular file or larger than `limit`.
+pub(super) fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    // Opening a pipe waits for whoever writes to it.
+    if !path.metadata()?.is_file() {
+        return Err(no_file());
+    }
+    bounded(path, limit)
+}
+
+fn bounded(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit { Err(too_large(limit)) } else { Ok(bytes) }
+}
+
+fn no_file() -> io::Error {
+    io::Error::other("it is not a file")
+}
+
+fn too_large(limit: u64) -> io::Error {
+    let size = if limit.is_multiple_of(1 << 20) { format!("{} MiB", limit >> 20) } else { format!("{} KiB", limit >> 10) };
+    io::Error::new(io::ErrorKind::FileTooLarge, format!("it is larger than {size}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn a_file_has_changed_where_its_content_has_whatever_its_time_and_inode_say() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let [one, two] = ["one", "two"].map(|name| folder.path().join(name));
+        let (file, link) = (folder.path().join("file"), folder.path().join("link"));
+        fs::write(&one, "old").unwrap();
+        fs::write(&two, "old").unwrap();
+        fs::write(&file, "old").unwrap();
+        std::os::unix::fs::symlink(&one, &link).unwrap();
+        let mut files = Files::default();
+        assert_eq!(files.read(&file, 10).unwrap(), b"old");
+        assert_eq!(files.read(&link, 10).unwrap(), b"old");
+        assert_eq!(files.look(), files);
+
+        let renamed = folder.path().join("renamed");
+        let swap = |to: &Path| {
+            std::os::unix::fs::symlink(to, &renamed).unwrap();
+            fs::rename(&renamed, &link).unwrap();
+        };
+        swap(&two);
+        fs::write(&renamed, "old").unwrap();
+        fs::rename(&renamed, &file).unwrap();
+        assert_eq!(files.look(), files, "other files with the same content");
+        fs::write(&two, "new").unwrap();
+        assert_ne!(files.look(), files, "through the link");
+        swap(&one);
+        assert_eq!(files.look(), files);
+        fs::remove_file(&file).unwrap();
+        assert_ne!(files.look(), files, "it is gone");
+        assert_eq!(files.look(), files.look());
+    }
+
+    #[test]
+    fn what_was_missing_and_what_was_too_large_is_seen_when_it_changes() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("file");
+        let mut missing = Files::default();
+        assert!(missing.read(&path, 10).is_err());
+        assert_eq!(missing.look(), missing);
+        fs::write(&path, "x".repeat(1_025)).unwrap();
+        assert_ne!(missing.look(), missing);
+        let mut large = Files::default();
+        assert_eq!(large.read(&path, 1 << 10).unwrap_err().to_string(), "it is larger than 1 KiB");
+        assert_eq!(large.look(), large);
+        fs::write(&path, "good").unwrap();
+        assert_ne!(large.look(), large);
+    }
+
+    #[test]
+    fn a_pipe_and_a_folder_are_never_opened_by_a_look() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let pipe = folder.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo is there");
+        assert!(made.success());
+        let mut files = Files::default();
+        for path in [&pipe, &folder.path().to_owned()] {
+            assert_eq!(files.read(path, 10).unwrap_err().to_string(), "it is not a file");
+        }
+        assert_eq!(files.look(), files);
+    }
+
+    #[test]
+    fn certificates_are_looked_at_by_others_once_they_are_in_force() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let [key, cert] = ["key", "cert"].map(|name| folder.path().join(name));
+        let mut files = Files::default();
+        for path in [&key, &cert] {
+            fs::write(path, "old").unwrap();
+            files.read(path, 10).unwrap();
+        }
+        files.note_certificate(&cert);
+        fs::write(&cert, "new").unwrap();
+        assert_ne!(files.look(), files, "of what was refused");
+        let files = files.in_force();
+        assert_eq!(files.look(), files);
+        fs::write(&key, "new").unwrap();
+        assert_ne!(files.look(), files);
+    }
+}
