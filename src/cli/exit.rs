@@ -5,7 +5,10 @@ use super::{
     gateway::Refused,
     streams::{self, StdoutError},
 };
-use crate::{config::ConfigError, domain::standard_webhooks::KeyError};
+use crate::{
+    config::ConfigError,
+    domain::{edit::EditError, standard_webhooks::KeyError},
+};
 use std::{io, path::PathBuf, process::ExitCode};
 
 /// The exit codes.
@@ -75,7 +78,7 @@ pub enum UsageError {
     Set {
         path: Box<str>,
         #[source]
-        cause: super::edit::EditError,
+        cause: EditError,
     },
     #[error("{found:?} is no filter; wanted KEY=VALUE with one of {wanted}{}", suggestion(.similar))]
     Filter { found: Box<str>, wanted: Box<str>, similar: Option<&'static str> },

@@ -1,15 +1,22 @@
 //! What `send` posts: a sample or a file, changed where that was asked for, and signed where that is needed.
 
 use super::{
-    edit::{self, quoted},
     event_file,
     exit::{UsageError, similar},
-    samples::{self, SAMPLES, Sample},
     webhook::Webhook,
 };
 use crate::{
-    domain::{clock::Timestamp, id::EventId, secret::Secret, standard_webhooks},
-    provider,
+    domain::{
+        clock::Timestamp,
+        edit::{self, quoted},
+        id::EventId,
+        secret::Secret,
+        standard_webhooks,
+    },
+    provider::{
+        self,
+        ottu::samples::{self, SAMPLES, Sample},
+    },
 };
 use std::{
     borrow::Cow,

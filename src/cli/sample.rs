@@ -3,9 +3,9 @@
 use super::{
     Exit,
     exit::{UsageError, similar},
-    samples::{self, SAMPLES},
     streams::print,
 };
+use crate::provider::ottu::samples::{self, SAMPLES};
 
 /// List the built-in sample events, or print one as the provider sends it
 #[derive(Debug, clap::Args)]

@@ -3,12 +3,11 @@
 use super::{
     Exit, client,
     payload::{Ids, Key, Payload, Set},
-    samples::SAMPLES,
     secret_env,
     streams::print,
     webhook::{self, Webhook},
 };
-use crate::domain::clock::Clock;
+use crate::{domain::clock::Clock, provider::ottu::samples::SAMPLES};
 use http::StatusCode;
 use std::path::PathBuf;
 

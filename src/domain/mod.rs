@@ -5,6 +5,7 @@ pub mod attempt;
 pub mod clock;
 pub mod decimal;
 pub mod delivery;
+pub mod edit;
 pub mod event;
 pub mod field;
 pub mod head;

@@ -16,6 +16,7 @@ use http::header::CONTENT_TYPE;
 mod anomaly;
 mod fields;
 mod normalise;
+pub mod samples;
 mod sign;
 mod variant;
 

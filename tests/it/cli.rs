@@ -97,7 +97,7 @@ impl Ran {
 }
 
 fn sample(name: &str) -> Vec<u8> {
-    fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("src/cli/samples/{name}.json"))).expect("a sample")
+    fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("src/provider/ottu/samples/{name}.json"))).expect("a sample")
 }
 
 fn sample_names() -> Vec<String> {

@@ -51,7 +51,7 @@ impl Sample {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::edit;
+    use crate::domain::edit;
 
     #[test]
     fn a_sample_is_signed_unless_its_name_says_so() {
