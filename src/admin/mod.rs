@@ -27,7 +27,6 @@ mod auth;
 pub mod bulks;
 pub mod dev_sink;
 mod health;
-mod mask;
 mod pause;
 mod replay;
 mod replays;

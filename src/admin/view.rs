@@ -1,6 +1,5 @@
 //! The JSON of the API. Absent values are null, times RFC 3339 in UTC, ids text.
 
-use super::mask;
 use crate::{
     deliver::LaneState,
     domain::{
@@ -8,6 +7,7 @@ use crate::{
         clock::Timestamp,
         event::{Fields, Verdict},
         json::Document,
+        mask,
         name::Name,
         plan::Routing,
         rejected::Rejected,

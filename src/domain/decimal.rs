@@ -1,6 +1,6 @@
 //! Decimal numbers in plain notation, compared digit by digit: amounts are never floats.
 
-use std::cmp::Ordering;
+use std::{cmp::Ordering, fmt};
 
 /// How many digits a number may have, those before and after the point together.
 pub const MAX_DIGITS: usize = 40;
@@ -59,6 +59,19 @@ impl Decimal {
         }
         let negative = plain.negative && digits != [b'0'; MAX_DIGITS];
         Some(Self { negative, whole: written - zeros, digits })
+    }
+}
+
+/// In plain notation, without zeros at the end.
+impl fmt::Display for Decimal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (whole, fraction) = self.digits.split_at(self.whole);
+        let text = |digits: &[u8]| digits.iter().map(|digit| char::from(*digit)).collect::<String>();
+        let (whole, fraction) = (text(whole), text(fraction));
+        let fraction = fraction.trim_end_matches('0');
+        f.write_str(if self.negative { "-" } else { "" })?;
+        f.write_str(if whole.is_empty() { "0" } else { &whole })?;
+        if fraction.is_empty() { Ok(()) } else { write!(f, ".{fraction}") }
     }
 }
 
@@ -127,6 +140,7 @@ mod tests {
             prop_assert_eq!(decimal(&a).cmp(&decimal(&b)), reference(&a).cmp(&reference(&b)), "{} {}", a, b);
             prop_assert_eq!(decimal(&a) == decimal(&b), reference(&a) == reference(&b));
             prop_assert_eq!(decimal(&a).cmp(&decimal(&a)), Ordering::Equal);
+            prop_assert_eq!(decimal(&decimal(&a).to_string()), decimal(&a));
         }
     }
 }

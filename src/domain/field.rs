@@ -5,7 +5,7 @@ use super::{
     json::{Kind, Value},
     path::{Path, PathError},
 };
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
 /// A normalised field, or a path into the payload.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -41,6 +41,19 @@ impl Field {
         match self {
             Self::Normal(field) => event.normal(*field).map_or(Found::Absent, |text| Found::Text(Cow::Borrowed(text))),
             Self::Path(path) => path.find(event.payload.root()).map_or(Found::Absent, Found::of),
+        }
+    }
+}
+
+/// As the rules file writes it.
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Normal(field) => f.write_str(field.as_str()),
+            Self::Path(path) => {
+                let text = path.to_string();
+                write!(f, "{}{text}", if Normal::from_name(&text).is_some() { "body." } else { "" })
+            }
         }
     }
 }
@@ -84,5 +97,12 @@ mod tests {
             assert_eq!(Field::parse(text), Path::parse(text).map(Field::Path), "{text}");
         }
         assert_eq!(Field::parse("a..b"), Err(PathError::Empty));
+    }
+    #[test]
+    fn a_field_is_written_as_it_is_read() {
+        for text in ["state", "body.state", "txn.state", "body.body.state", "items.0.id", "extra.\"flight.number\"", "\"body.x\"", "body"] {
+            assert_eq!(Field::parse(text).expect(text).to_string(), text);
+        }
+        assert_eq!(Field::parse("body.txn.state").expect("a path").to_string(), "txn.state");
     }
 }

@@ -11,6 +11,7 @@ pub mod field;
 pub mod head;
 pub mod id;
 pub mod json;
+pub mod mask;
 pub mod name;
 pub mod order;
 pub mod path;

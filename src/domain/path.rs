@@ -1,6 +1,7 @@
 //! Paths into a payload: `data.status`, `items.0.id`, `extra."flight.number"`.
 
 use super::json::{Kind, Value};
+use std::fmt;
 
 /// A place in a payload: the members to go through from its root; a number also indexes an array.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -41,6 +42,20 @@ impl Path {
     /// What is there below a root.
     pub fn find<'a>(&self, root: Value<'a>) -> Option<Value<'a>> {
         self.0.iter().try_fold(root, |value, key| step(value, key))
+    }
+}
+
+/// As the rules file writes it, without the `body.` that may stand before it.
+impl fmt::Display for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.len() > 1 && &*self.0[0] == "body" {
+            f.write_str("body.")?;
+        }
+        for (place, step) in self.0.iter().enumerate() {
+            f.write_str(if place == 0 { "" } else { "." })?;
+            if step.contains('.') { write!(f, "\"{step}\"")? } else { f.write_str(step)? }
+        }
+        Ok(())
     }
 }
 

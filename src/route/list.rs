@@ -130,86 +130,14 @@ fn texts(test: &Test) -> Option<Vec<&str>> {
 mod tests {
     use super::*;
     use crate::{
-        domain::{
-            clock::Timestamp,
-            event::{Fields, Flags, Kind, Verdict},
-            id::EventId,
-            json::Document,
-            name::Name,
+        domain::{event::Kind, name::Name},
+        route::{
+            Action, Rules,
+            any_tests::{any_event, any_rules, event},
+            condition::Pattern,
         },
-        route::{Action, Rules, condition::Pattern},
     };
     use proptest::prelude::*;
-
-    fn event(kind: Kind, payload: &serde_json::Value) -> Event {
-        let payload = Document::read(payload.to_string().into_bytes().into());
-        let state = payload.root().get("state").and_then(|value| value.scalar_text()).map(|text| text.into());
-        Event {
-            id: EventId::from_halves(1, 2),
-            source: Name::unchecked("ottu"),
-            received_at: Timestamp::default(),
-            kind,
-            fields: Fields { state, ..Fields::default() },
-            payload,
-            content_type: None,
-            verified: true,
-            verdict: Verdict::Accepted,
-            flags: Flags::default(),
-        }
-    }
-
-    fn any_test() -> impl Strategy<Value = Test> {
-        let patterns =
-            || proptest::collection::vec("[abc*]{1,2}", 0..3).prop_map(|texts| texts.iter().map(|text| Pattern::parse(text)).collect());
-        prop_oneof![4 => patterns().prop_map(Test::Equals), 1 => patterns().prop_map(Test::NotEquals), 1 => any::<bool>().prop_map(Test::Exists)]
-    }
-
-    fn any_condition() -> impl Strategy<Value = Condition> {
-        let field = prop_oneof![
-            Just("kind"),
-            Just("state"),
-            Just("a"),
-            Just("b.c"),
-            Just("d"),
-            Just("e"),
-            Just("f"),
-            Just("g"),
-            Just("h"),
-            Just("i")
-        ];
-        let one = (field, proptest::collection::vec(any_test(), 1..3))
-            .prop_map(|(field, tests)| Condition::Field(Field::parse(field).unwrap(), tests));
-        one.prop_recursive(3, 12, 3, |inner| {
-            prop_oneof![
-                3 => proptest::collection::vec(inner.clone(), 0..4).prop_map(Condition::All),
-                2 => proptest::collection::vec(inner.clone(), 0..4).prop_map(Condition::Any),
-                1 => inner.prop_map(|condition| Condition::Not(Box::new(condition))),
-            ]
-        })
-    }
-
-    fn any_rules() -> impl Strategy<Value = Vec<Rule>> {
-        let rule = (proptest::option::weighted(0.9, any_condition()), proptest::bool::weighted(0.1));
-        proptest::collection::vec(rule, 0..30).prop_map(|rules| {
-            let rule = |(place, (when, stop)): (usize, (Option<Condition>, bool))| {
-                let name = Name::unchecked(&format!("rule {place}"));
-                Rule { name, when, action: Action::Drop, stop, respond: None }
-            };
-            rules.into_iter().enumerate().map(rule).collect()
-        })
-    }
-
-    fn any_event() -> impl Strategy<Value = Event> {
-        let texts = || proptest::option::of("[abc]{0,2}");
-        ((texts(), texts(), texts()), (texts(), texts(), texts(), texts(), texts(), texts())).prop_map(
-            |((state, a, c), (d, e, f, g, h, i))| {
-                event(
-                    Kind::Payment,
-                    &serde_json::json!({ "state": state, "a": a, "b": { "c": c }, "d": d, "e": e, "f": f, "g": g, "h": h, "i": i }),
-                )
-            },
-        )
-    }
 
     proptest! {
         #[test]

@@ -9,10 +9,15 @@ use crate::domain::{
 };
 use std::collections::HashMap;
 
+#[cfg(test)]
+mod any_tests;
 pub mod condition;
+mod explain;
 mod list;
 mod pattern;
+mod words;
 
+pub use explain::{Explained, Finding, Refusal, Seen, Sight};
 pub use list::RuleList;
 
 /// The answer of a source that says nothing else.

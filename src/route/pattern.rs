@@ -1,5 +1,7 @@
 //! Texts with wildcards.
 
+use std::fmt::{self, Write};
+
 /// A text, or one with wildcards, for the whole value: `*` any text, `?` any one character, `\*` and `\?` themselves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pattern(Form);
@@ -53,6 +55,26 @@ impl Pattern {
         match &self.0 {
             Form::Exact(text) => **text == *value,
             Form::Wild(parts) => is_match(parts, value),
+        }
+    }
+}
+
+/// As the rules file writes it.
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plain = |f: &mut fmt::Formatter<'_>, char: char| {
+            if matches!(char, '*' | '?') {
+                f.write_char('\\')?;
+            }
+            f.write_char(char)
+        };
+        match &self.0 {
+            Form::Exact(text) => text.chars().try_for_each(|char| plain(f, char)),
+            Form::Wild(parts) => parts.iter().try_for_each(|part| match part {
+                Part::Char(char) => plain(f, *char),
+                Part::AnyChar => f.write_char('?'),
+                Part::AnyText => f.write_char('*'),
+            }),
         }
     }
 }
@@ -150,6 +172,7 @@ mod tests {
         fn matching_agrees_with_the_definition(pattern in r"[ab*?\\é]{0,8}", value in r"[ab*?\\é]{0,10}") {
             let chars = |text: &str| text.chars().collect::<Vec<_>>();
             prop_assert_eq!(Pattern::parse(&pattern).matches(&value), reference(&chars(&pattern), &chars(&value)));
+            prop_assert_eq!(Pattern::parse(&Pattern::parse(&pattern).to_string()), Pattern::parse(&pattern));
         }
 
         #[test]
