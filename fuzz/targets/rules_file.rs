@@ -73,15 +73,19 @@ fn inspect(config: &Config) {
 fn look(problem: &Diagnostic, bytes: &[u8]) {
     let shown = [problem.to_string(), problem.github(), problem.to_json()];
     assert!(shown.iter().all(|shown| !shown.contains(CONCEALED)), "{problem}");
-    assert!(!problem.message.is_empty() && problem.file == FILE.display().to_string());
+    assert!(!problem.message.is_empty());
     assert!(problem.github().lines().count() == 1);
     assert_eq!(problem.line == 0, problem.column == 0);
+    // An included file is somebody else's: what it has is not known here.
+    if problem.file != FILE.display().to_string() {
+        return;
+    }
     if problem.line == 0 {
         assert_eq!(problem.source_line, None);
         return;
     }
-    let text = std::str::from_utf8(bytes).expect("of what is not UTF-8 only that is said");
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let text = String::from_utf8_lossy(bytes);
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let text = text.replace("\r\n", "\n");
     let line = text.split(['\n', '\r']).nth(problem.line - 1).unwrap_or_else(|| panic!("there is no such line: {problem}"));
     assert!(problem.column <= line.chars().count() + 1, "there is no such column: {problem}");

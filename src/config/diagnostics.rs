@@ -1,7 +1,7 @@
 //! Problems and lints as they are shown: for people, for programs, for a review on GitHub.
 
 use serde::Serialize;
-use std::{fmt, ops::Range};
+use std::{collections::BTreeSet, fmt, ops::Range};
 
 /// One problem or lint of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -47,6 +47,7 @@ pub enum Code {
     UnreadableFile,
     FileTooLarge,
     NotUtf8,
+    ControlCharacter,
     EmptyFile,
     NotAMapping,
     SeveralDocuments,
@@ -58,6 +59,7 @@ pub enum Code {
     KeyNotText,
     DuplicateKey,
     UnknownKey,
+    MisplacedKey,
     MissingKey,
     NotSupportedYet,
     NullValue,
@@ -84,6 +86,7 @@ pub enum Code {
     InvalidCertificate,
     HoldTooShort,
     PlainHttp,
+    IncludeMatchesNothing,
 }
 
 /// All that is wrong with a rules file, and what is doubtful about it besides.
@@ -95,10 +98,11 @@ pub struct ConfigError {
 
 impl Code {
     /// All of them.
-    pub const ALL: [Self; 40] = [
+    pub const ALL: [Self; 43] = [
         Self::UnreadableFile,
         Self::FileTooLarge,
         Self::NotUtf8,
+        Self::ControlCharacter,
         Self::EmptyFile,
         Self::NotAMapping,
         Self::SeveralDocuments,
@@ -110,6 +114,7 @@ impl Code {
         Self::KeyNotText,
         Self::DuplicateKey,
         Self::UnknownKey,
+        Self::MisplacedKey,
         Self::MissingKey,
         Self::NotSupportedYet,
         Self::NullValue,
@@ -136,14 +141,8 @@ impl Code {
         Self::InvalidCertificate,
         Self::HoldTooShort,
         Self::PlainHttp,
+        Self::IncludeMatchesNothing,
     ];
-}
-
-impl ConfigError {
-    /// One problem that hides all others.
-    pub(super) fn of(problem: Diagnostic) -> Self {
-        Self { problems: vec![problem] }
-    }
 }
 
 impl Diagnostic {
@@ -226,8 +225,11 @@ impl fmt::Display for ConfigError {
         if warnings > 0 {
             write!(f, " and {}", counted(warnings, "warning"))?;
         }
-        let file = self.problems.first().map_or("the rules file", |problem| &problem.file);
-        write!(f, " in {file}")
+        let files: BTreeSet<_> = self.problems.iter().map(|problem| &problem.file).collect();
+        match files.first() {
+            Some(file) if files.len() == 1 => write!(f, " in {file}"),
+            Some(_) | None => write!(f, " in {}", counted(files.len(), "file")),
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The files that a configuration is made of, and whether there is something else in them by now.
 
+use super::glob;
 use sha2::{Digest, Sha256};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,6 +17,8 @@ pub struct Mark([u8; 32]);
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Files {
     seen: BTreeMap<PathBuf, Mark>,
+    /// Patterns, each with the folder where they look, and what they found.
+    patterns: BTreeMap<(PathBuf, String), Mark>,
     /// Those of certificates and their keys, which whoever uses them looks at.
     certificates: BTreeSet<PathBuf>,
 }
@@ -35,13 +38,14 @@ impl Files {
         if bytes.len() as u64 > limit { Err(too_large(limit)) } else { Ok(bytes) }
     }
 
-    /// The rules file: also what is no regular file, such as a pipe, which is then not looked at again.
-    pub(super) fn read_any(&mut self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-        if path.metadata().is_ok_and(|found| !found.is_file()) {
-            self.note(path, Mark::of(&Err(no_file())));
-            return bounded(path, limit);
-        }
-        self.read(path, limit)
+    /// The files that a pattern finds in a folder, which are noted: one that comes or goes is a change.
+    ///
+    /// # Errors
+    /// The folder cannot be read.
+    pub(super) fn find(&mut self, folder: &Path, pattern: &str) -> io::Result<Vec<PathBuf>> {
+        let found = glob::found(folder, pattern);
+        self.patterns.entry((folder.to_owned(), pattern.to_owned())).or_insert(Mark::of_list(&found));
+        found
     }
 
     /// What was found first counts: where a file changes while it is read twice, that is a change.
@@ -67,7 +71,12 @@ impl Files {
     #[must_use]
     pub fn look(&self) -> Self {
         let look = |path: &PathBuf| (path.clone(), Mark::of(&read(path, MAX_LOOK)));
-        Self { seen: self.seen.keys().map(look).collect(), certificates: self.certificates.clone() }
+        let find = |place: &(PathBuf, String)| (place.clone(), Mark::of_list(&glob::found(&place.0, &place.1)));
+        Self {
+            seen: self.seen.keys().map(look).collect(),
+            patterns: self.patterns.keys().map(find).collect(),
+            certificates: self.certificates.clone(),
+        }
     }
 }
 
@@ -79,6 +88,15 @@ impl Mark {
         };
         Self(digest.finalize().into())
     }
+
+    fn of_list(found: &io::Result<Vec<PathBuf>>) -> Self {
+        let mut digest = Sha256::new();
+        match found {
+            Ok(paths) => paths.iter().for_each(|path| digest.update([path.as_os_str().as_encoded_bytes(), &[0]].concat())),
+            Err(error) => digest.update(error.to_string()),
+        }
+        Self(digest.finalize().into())
+    }
 }
 
 /// All that is in a regular file.
@@ -87,20 +105,13 @@ impl Mark {
 /// It cannot be read, is no regular file or larger than `limit`.
 pub(super) fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     // Opening a pipe waits for whoever writes to it.
-    if !path.metadata()?.is_file() {
-        return Err(no_file());
+    let found = path.metadata()?;
+    if !found.is_file() {
+        return Err(io::Error::other(if found.is_dir() { "it is a folder" } else { "it is not a file" }));
     }
-    bounded(path, limit)
-}
-
-fn bounded(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit { Err(too_large(limit)) } else { Ok(bytes) }
-}
-
-fn no_file() -> io::Error {
-    io::Error::other("it is not a file")
 }
 
 fn too_large(limit: u64) -> io::Error {
@@ -162,14 +173,32 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_a_pattern_finds_or_misses_from_now_on_is_a_change() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let [one, two] = ["one.yaml", "two.yaml"].map(|name| folder.path().join(name));
+        fs::write(&one, "").unwrap();
+        let mut files = Files::default();
+        assert_eq!(files.find(folder.path(), "*.yaml").unwrap(), std::slice::from_ref(&one));
+        fs::write(folder.path().join("two.txt"), "").unwrap();
+        assert_eq!(files.look(), files, "it is none of those");
+        fs::write(&two, "").unwrap();
+        assert_ne!(files.look(), files);
+        fs::remove_file(&one).unwrap();
+        fs::remove_file(&two).unwrap();
+        assert_ne!(files.look(), files);
+        fs::write(&one, "").unwrap();
+        assert_eq!(files.look(), files);
+    }
+
+    #[test]
     fn a_pipe_and_a_folder_are_never_opened_by_a_look() {
         let folder = tempfile::tempdir().expect("a folder");
         let pipe = folder.path().join("pipe");
         let made = std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo is there");
         assert!(made.success());
         let mut files = Files::default();
-        for path in [&pipe, &folder.path().to_owned()] {
-            assert_eq!(files.read(path, 10).unwrap_err().to_string(), "it is not a file");
+        for (path, what) in [(&*pipe, "it is not a file"), (folder.path(), "it is a folder")] {
+            assert_eq!(files.read(path, 10).unwrap_err().to_string(), what);
         }
         assert_eq!(files.look(), files);
     }

@@ -17,9 +17,11 @@ pub struct Keys {
 
 /// The file itself.
 pub const TOP: Keys = Keys {
-    known: &["version", "server", "store", "sources", "defaults", "destinations", "rules", "unmatched"],
-    later: &["include", "tests", "allow"],
+    known: &["version", "server", "store", "sources", "defaults", "destinations", "rules", "unmatched", "include"],
+    later: &["tests", "allow"],
 };
+/// What may stand in an included file; what else a rules file has is said once, in the rules file itself.
+pub const INCLUDED: [&str; 4] = ["version", "sources", "destinations", "rules"];
 /// `server`.
 pub const SERVER: Keys =
     Keys { known: &["listen", "admin", "admin_token", "admin_hosts", "drain_delay", "tls", "trusted_proxies"], later: &[] };

@@ -4,12 +4,16 @@
 mod auth;
 mod destinations;
 mod diagnostics;
+mod encoding;
 mod files;
+mod glob;
+mod include;
 mod interpolate;
 mod keys;
 mod lanes;
 mod lints;
 mod mask;
+mod names;
 mod order;
 mod problem;
 mod providers;
@@ -24,20 +28,13 @@ mod text;
 mod tls;
 mod traps;
 mod tree;
+mod trees;
 mod url;
 mod values;
 mod when;
 mod yaml;
 
-use self::{
-    interpolate::Interpolator,
-    problem::Problems,
-    raw::Raw,
-    rules::Known,
-    text::{Text, Texts},
-    tree::FileId,
-    values::Checks,
-};
+use self::{interpolate::Interpolator, raw::Raw, rules::Known, trees::Reader, values::Checks};
 use crate::{admin, deliver, destination, domain::name::Name, provider, receive, route::Rules, store};
 use std::{
     net::SocketAddr,
@@ -110,7 +107,7 @@ pub enum Unset {
     Dev,
 }
 
-/// Reads and checks the file and what it names; `variable` gives the environment.
+/// Reads and checks the rules file, those that it includes and what they name; `variable` gives the environment.
 ///
 /// # Errors
 /// All problems of the file, its warnings among them.
@@ -121,22 +118,17 @@ pub fn load(path: &Path, variable: &dyn Fn(&str) -> Option<String>, unset: Unset
 /// The same, and notes which files were read, and what was in them: also where something is wrong.
 ///
 /// # Errors
-/// All problems of the file, its warnings among them.
+/// All problems of the files, their warnings among them.
 pub fn load_noting(path: &Path, variable: &dyn Fn(&str) -> Option<String>, unset: Unset, files: &mut Files) -> Result<Loaded, ConfigError> {
-    let mut text = Text::read(path, files)?;
-    let root = match yaml::read(&text.text, FileId::MAIN) {
-        Ok(root) => root,
-        Err(problem) => {
-            text.mask(mask::of_text(text.until(problem.span.start.offset)));
-            return Err(ConfigError::of(text.diagnose(traps::explain(problem, &text.text))));
-        }
-    };
-    text.mask(mask::of_tree(&text.text, &root));
+    let mut reader = Reader::new(files);
+    let trees = reader.all(path);
+    let Reader { texts, problems, .. } = reader;
     let folder = path.parent().unwrap_or(Path::new(""));
-    let mut checks = Checks { problems: Problems::default(), interpolator: Interpolator { variable, unset, folder, files } };
-    traps::inspect(&root, &text, &mut checks.problems);
-    let texts = Texts::new(text);
-    let config = Raw::read(&root, &mut checks.problems).map(|raw| check(&raw, &mut checks));
+    let mut checks = Checks { problems, interpolator: Interpolator { variable, unset, folder, files }, texts: &texts };
+    let config = trees.as_ref().and_then(|trees| {
+        let raw = Raw::read(trees, &mut checks.problems)?;
+        raw.is_whole.then(|| check(&raw, &mut checks))
+    });
     let found = checks.problems.diagnose(&texts);
     match config {
         Some(config) if found.iter().all(|one| one.severity == Severity::Warning) => Ok(Loaded { config, warnings: found }),
@@ -149,9 +141,16 @@ pub fn load_noting(path: &Path, variable: &dyn Fn(&str) -> Option<String>, unset
 /// # Errors
 /// There is no such file, or it cannot be read.
 pub fn store_folder(path: &Path) -> Result<PathBuf, ConfigError> {
-    let text = Text::read(path, &mut Files::default())?;
+    let mut files = Files::default();
+    let mut reader = Reader::new(&mut files);
+    let main = reader.main(path);
+    let problems = reader.problems.diagnose(&reader.texts);
+    // Of what can be read, every problem has a line.
+    if problems.iter().any(|problem| problem.line == 0) {
+        return Err(ConfigError { problems });
+    }
     let named = || {
-        let root = yaml::read(&text.text, FileId::MAIN).ok()?;
+        let root = main?;
         let path = root.value("store")?.value("path")?.scalar()?.text.to_owned();
         Some(PathBuf::from(path))
     };
@@ -166,6 +165,8 @@ pub fn default_store_folder() -> PathBuf {
 /// From what the file says to what it means. Where it is wrong a default stands in, so that all problems are found.
 fn check(raw: &Raw<'_>, checks: &mut Checks<'_>) -> Config {
     let known = Known::of(raw);
+    names::once("source", raw.sources.iter().map(|source| source.name), checks);
+    names::once("destination", raw.destinations.iter().map(|destination| destination.name), checks);
     let server = server::server(&raw.server, checks);
     let store = server::store(&raw.store, checks);
     let (sources, answers) = sources::sources(&raw.sources, checks);

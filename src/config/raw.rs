@@ -7,9 +7,11 @@ use super::{
     problem::{Problem, Problems},
     text::quote,
     tree::{Entry, Kind, Node, Position, Scalar, Span, Style},
+    trees::Trees,
 };
 
 mod destination;
+mod included;
 mod rule;
 mod server;
 mod source;
@@ -19,7 +21,7 @@ pub use rule::Rule;
 pub use server::{Server, Store, Tls};
 pub use source::{Signature, Source};
 
-/// The file. `None` is what it does not say, or says wrongly: that is among the problems then.
+/// The rules file with those that it includes. `None` is what it does not say, or says wrongly: that is among the problems then.
 pub struct Raw<'t> {
     pub server: Server<'t>,
     pub store: Store<'t>,
@@ -28,22 +30,20 @@ pub struct Raw<'t> {
     pub destinations: Vec<Destination<'t>>,
     pub rules: Vec<Rule<'t>>,
     pub unmatched: Option<Scalar<'t>>,
+    /// Whether all files are in it. Where not, nothing can be said of names that it does not have.
+    pub is_whole: bool,
 }
 
 impl<'t> Raw<'t> {
-    /// Walks the tree. `None`: no more can be said of it than what is among the problems.
-    pub fn read(root: &'t Node, problems: &mut Problems) -> Option<Self> {
-        let start = Span { start: Position::START, end: 0 };
-        if !matches!(root.kind, Kind::Mapping(_)) {
-            let code = if root.is_null() { Code::EmptyFile } else { Code::NotAMapping };
-            let found = Problem::error(code, root.span, format!("the rules file wants keys with their values, found {}", root.what()));
-            problems.push(found.help("the smallest file has `version: 1`, `sources`, `destinations` and `rules`"));
-            return None;
+    /// Walks the trees.
+    pub fn read(trees: &'t Trees, problems: &mut Problems) -> Option<Self> {
+        let fields = Fields::read("the rules file", START, &trees.main, &keys::TOP, problems)?;
+        let included: Vec<_> = trees.included.iter().filter_map(|root| included::fields(root, problems)).collect();
+        let is_whole = trees.is_whole && included.len() == trees.included.len();
+        if is_whole {
+            included::require_sources(&fields, &included, problems);
         }
-        check_version(root, start, problems)?;
-        let fields = Fields::read("the rules file", start, root, &keys::TOP, problems)?;
-        fields.require("sources", problems);
-        Some(Self {
+        let mut raw = Self {
             server: section(&fields, "server", &keys::SERVER, problems, server::server).unwrap_or_default(),
             store: section(&fields, "store", &keys::STORE, problems, server::store).unwrap_or_default(),
             sources: named(&fields, "sources", "source", problems, source::source),
@@ -51,33 +51,52 @@ impl<'t> Raw<'t> {
             destinations: named(&fields, "destinations", "destination", problems, destination::destination),
             rules: rule::rules(&fields, problems),
             unmatched: fields.scalar("unmatched", problems),
-        })
+            is_whole,
+        };
+        for file in &included {
+            raw.sources.extend(named(file, "sources", "source", problems, source::source));
+            raw.destinations.extend(named(file, "destinations", "destination", problems, destination::destination));
+            raw.rules.extend(rule::rules(file, problems));
+        }
+        Some(raw)
     }
 }
 
-/// A file of another version may differ in every key, so nothing more is said of it.
-fn check_version(root: &Node, start: Span, problems: &mut Problems) -> Option<()> {
-    let Kind::Mapping(entries) = &root.kind else { return None };
-    let Some(entry) = entries.iter().find(|entry| keys::key(entry) == Some("version")) else {
-        problems.push(Problem::error(Code::MissingKey, start, "the rules file has no `version`").help("start it with `version: 1`"));
-        return Some(());
+const START: Span = Span { start: Position::START, end: 0 };
+
+/// Whether the file is one that this program knows; if not, that is among the problems, and nothing more is said of it.
+pub fn is_known(root: &Node, problems: &mut Problems) -> bool {
+    let Kind::Mapping(entries) = &root.kind else {
+        let code = if root.is_null() { Code::EmptyFile } else { Code::NotAMapping };
+        let found = Problem::error(code, root.span, format!("the rules file wants keys with their values, found {}", root.what()));
+        problems.push(found.help("the smallest file has `version: 1`, `sources`, `destinations` and `rules`"));
+        return false;
     };
+    let Some(entry) = entries.iter().find(|entry| keys::key(entry) == Some("version")) else {
+        problems.push(Problem::error(Code::MissingKey, START, "the rules file has no `version`").help("start it with `version: 1`"));
+        return true;
+    };
+    is_version_known(entry, problems)
+}
+
+/// A file of another version may differ in every key.
+fn is_version_known(entry: &Entry, problems: &mut Problems) -> bool {
     match entry.value.scalar() {
-        Some(Scalar { text: "1", style: Style::Plain, .. }) => Some(()),
+        Some(Scalar { text: "1", style: Style::Plain, .. }) => true,
         Some(Scalar { text, span, style: Style::Quoted, .. }) => {
             let found = Problem::error(Code::UnsupportedVersion, span, "`version` wants a number, found a text in quotes");
             problems.push(found.help("write `version: 1`"));
-            (text == "1").then_some(())
+            text == "1"
         }
         Some(scalar) => {
             let message = format!("version {} of the rules file is not known; this program reads version 1", quote(scalar.text));
             problems.push(Problem::error(Code::UnsupportedVersion, scalar.span, message).help("write `version: 1`"));
-            None
+            false
         }
         None => {
             let found = Problem::error(Code::UnsupportedVersion, entry.value.span, "`version` wants a number");
             problems.push(found.help("write `version: 1`"));
-            None
+            false
         }
     }
 }
@@ -103,11 +122,7 @@ fn named<'t, T>(
     read: fn(Scalar<'t>, &str, &'t Node, &mut Problems) -> Option<T>,
 ) -> Vec<T> {
     let Some(entry) = top.entry(key) else { return Vec::new() };
-    let entries = mapping(&format!("`{key}`"), entry.key.span, &entry.value, problems);
-    if key == "sources" && entries.is_some_and(<[Entry]>::is_empty) {
-        problems.error(Code::MissingKey, entry.value.span, "`sources` is empty; at least one source is wanted");
-    }
-    let entries = entries.unwrap_or_default();
+    let entries = mapping(&format!("`{key}`"), entry.key.span, &entry.value, problems).unwrap_or_default();
     let named = entries.iter().filter_map(|entry| match &entry.key.kind {
         Kind::Scalar(text, style) => Some((Scalar { span: entry.key.span, text, style: *style }, &*entry.value)),
         Kind::Sequence(_) | Kind::Mapping(_) => None,

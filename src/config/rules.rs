@@ -43,8 +43,8 @@ impl<'t> Known<'t> {
 pub fn rules(raw: &[raw::Rule<'_>], known: &Known<'_>, sources: &[Source], checks: &mut Checks<'_>) -> Vec<Rule> {
     let mut names: HashMap<&str, Position> = HashMap::new();
     let mut rules = Vec::with_capacity(raw.len());
-    for (index, raw) in raw.iter().enumerate() {
-        let of = raw.name.map_or_else(|| format!("rule {}", index + 1), |name| format!("rule {}", quote(name.text)));
+    for raw in raw {
+        let of = raw.name.map_or_else(|| format!("rule {}", raw.number), |name| format!("rule {}", quote(name.text)));
         if let Some(name) = raw.name {
             if !(1..=100).contains(&name.text.chars().count()) {
                 checks.problems.error(Code::InvalidName, name.span, "the name of a rule has 1 to 100 characters");
@@ -52,7 +52,8 @@ pub fn rules(raw: &[raw::Rule<'_>], known: &Known<'_>, sources: &[Source], check
             match names.get(name.text) {
                 None => drop(names.insert(name.text, name.span.start)),
                 Some(first) => {
-                    let message = format!("the rule in line {} is called {} too", first.line, quote(name.text));
+                    let place = checks.texts.place(*first, name.span.start.file);
+                    let message = format!("the rule in {place} is called {} too", quote(name.text));
                     checks.problems.push(Problem::error(Code::DuplicateName, name.span, message).help("every rule has a name of its own"));
                 }
             }

@@ -1,32 +1,60 @@
 //! The texts of the rules files: read within their bounds, and shown line by line with what is secret masked.
 
 use super::{
-    diagnostics::{Code, ConfigError, Diagnostic, Severity},
-    files::Files,
+    diagnostics::{Code, Diagnostic, Severity},
     problem::Problem,
-    tree::{FileId, Span},
+    tree::{FileId, Position, Span},
 };
-use std::{io::ErrorKind, ops::Range, path::Path};
+use std::ops::Range;
 
-const MAX_BYTES: u64 = 1 << 20;
 /// How much of a line is shown before and after the marker's start, in bytes.
 const WINDOW: usize = 120;
 const MASK: &str = "***";
 
 /// The texts of all files that were read: the rules file itself first.
+#[derive(Default)]
 pub struct Texts {
     all: Vec<Text>,
 }
 
 impl Texts {
-    /// The rules file itself.
+    /// The rules file alone.
+    #[cfg(test)]
     pub fn new(main: Text) -> Self {
         Self { all: vec![main] }
+    }
+
+    /// Which file the next one is.
+    pub fn next(&self) -> FileId {
+        FileId(u16::try_from(self.all.len()).expect("far fewer files are read"))
+    }
+
+    /// Adds the next one.
+    pub fn push(&mut self, text: Text) -> FileId {
+        let file = self.next();
+        self.all.push(text);
+        file
+    }
+
+    /// How many they are.
+    pub fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// How many bytes they have together.
+    pub fn bytes(&self) -> usize {
+        self.all.iter().map(|text| text.text.len()).sum()
     }
 
     /// The text of a file.
     pub fn of(&self, file: FileId) -> &Text {
         &self.all[usize::from(file.0)]
+    }
+
+    /// Where it is, for a message that stands in that file: `line 3`, or `line 3 of rules.d/shop.yaml`.
+    pub fn place(&self, position: Position, seen_from: FileId) -> String {
+        let line = format!("line {}", position.line);
+        if position.file == seen_from { line } else { format!("{line} of {}", self.of(position.file).file) }
     }
 
     /// The problem with its line.
@@ -45,27 +73,8 @@ pub struct Text {
 }
 
 impl Text {
-    /// Reads the file, and notes it.
-    pub fn read(path: &Path, files: &mut Files) -> Result<Self, ConfigError> {
-        let file = path.display().to_string();
-        let whole = |code, message: String| ConfigError::of(Diagnostic::of_file(&file, code, message));
-        let bytes = files.read_any(path, MAX_BYTES).map_err(|cause| match cause.kind() {
-            ErrorKind::FileTooLarge => whole(Code::FileTooLarge, "the rules file is larger than 1 MiB".to_owned()),
-            _ => whole(Code::UnreadableFile, format!("the rules file cannot be read: {cause}")),
-        })?;
-        let text = String::from_utf8(bytes).map_err(|error| {
-            let good = error.utf8_error().valid_up_to();
-            let line = error.as_bytes()[..good].iter().filter(|byte| **byte == b'\n').count() + 1;
-            whole(Code::NotUtf8, format!("the rules file is not UTF-8; the first wrong byte is in line {line}"))
-        })?;
-        Ok(Self::new(file, text))
-    }
-
     /// A text that is already there.
-    pub fn new(file: String, mut text: String) -> Self {
-        if text.starts_with('\u{feff}') {
-            text.drain(..'\u{feff}'.len_utf8());
-        }
+    pub fn new(file: String, text: String) -> Self {
         Self { file, text, masks: Vec::new() }
     }
 
@@ -94,6 +103,9 @@ impl Text {
     /// The problem with its line.
     pub fn diagnose(&self, problem: Problem) -> Diagnostic {
         let span = problem.span;
+        if span.is_whole() {
+            return Diagnostic { hint: problem.hint, ..self.note(problem.severity, problem.code, problem.message) };
+        }
         let line = self.line_around(span.start.offset);
         let end = span.end.clamp(span.start.offset, line.end);
         let (shown, marker) = self.show(line, span.start.offset..end);
@@ -109,6 +121,15 @@ impl Text {
             hint: problem.hint,
             marker,
         }
+    }
+
+    /// The letter at that byte.
+    pub fn letter(&self, file: FileId, offset: usize) -> Span {
+        let (before, after) = self.text.split_at(offset);
+        let lines = before.replace("\r\n", "\n");
+        let column = lines.rsplit(['\n', '\r']).next().map_or(0, |line| line.chars().count()) + 1;
+        let line = lines.matches(['\n', '\r']).count() + 1;
+        Span { start: Position { file, offset, line, column }, end: offset + after.chars().next().map_or(0, char::len_utf8) }
     }
 
     /// A note on the whole file.

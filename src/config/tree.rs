@@ -32,6 +32,11 @@ impl Position {
     pub const fn start_of(file: FileId) -> Self {
         Self { file, offset: 0, line: 1, column: 1 }
     }
+
+    /// Of what is about a file as a whole.
+    const fn nowhere_in(file: FileId) -> Self {
+        Self { line: 0, column: 0, ..Self::start_of(file) }
+    }
 }
 
 /// A part of a file.
@@ -41,6 +46,18 @@ pub struct Span {
     pub start: Position,
     /// The byte after its last.
     pub end: usize,
+}
+
+impl Span {
+    /// A file as a whole, without a line of it.
+    pub const fn whole(file: FileId) -> Self {
+        Self { start: Position::nowhere_in(file), end: 0 }
+    }
+
+    /// Whether it is a file as a whole.
+    pub const fn is_whole(self) -> bool {
+        self.start.line == 0
+    }
 }
 
 /// A value.

@@ -4,7 +4,7 @@ use super::{
     diagnostics::Code,
     interpolate::{Interpolator, Origin, Purpose, Value},
     problem::{Problem, Problems},
-    text::quote,
+    text::{Texts, quote},
     tree::{Scalar, Style},
 };
 use crate::domain::{
@@ -19,6 +19,8 @@ pub struct Checks<'e> {
     pub problems: Problems,
     /// Where variables come from.
     pub interpolator: Interpolator<'e>,
+    /// The files, for messages that name a place.
+    pub texts: &'e Texts,
 }
 
 impl Checks<'_> {

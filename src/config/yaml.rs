@@ -10,7 +10,8 @@ use saphyr_parser::{Event, Marker, Parser, ScalarStyle};
 use std::{collections::HashMap, rc::Rc};
 
 const MAX_DEPTH: usize = 64;
-const MAX_VALUES: usize = 100_000;
+/// How many values a file has at most.
+pub const MAX_VALUES: usize = 100_000;
 
 /// Reads the one document of the file's text.
 pub fn read(text: &str, file: FileId) -> Result<Rc<Node>, Problem> {
@@ -27,7 +28,16 @@ pub fn read(text: &str, file: FileId) -> Result<Rc<Node>, Problem> {
         let span = Span { start, end: end_of_quotes(&event, &text[start.offset..end]).map_or(end, |length| start.offset + length) };
         builder.take(event, span)?;
     }
-    builder.root.ok_or_else(|| Problem::error(Code::EmptyFile, Span { start: Position::start_of(file), end: 0 }, "the rules file is empty"))
+    builder.root.ok_or_else(|| empty(file))
+}
+
+fn empty(file: FileId) -> Problem {
+    let start = Span { start: Position::start_of(file), end: 0 };
+    if file == FileId::MAIN {
+        return Problem::error(Code::EmptyFile, start, "the rules file is empty");
+    }
+    let hint = "a file that was cut off must not pass for one without rules: to have none in it, write `rules: []`";
+    Problem::error(Code::EmptyFile, start, "an included file is empty").help(hint)
 }
 
 /// From the parser's count of characters to bytes, lines and columns. Its own lines are one too many at the end of a file.

@@ -14,7 +14,7 @@ mod any_tests;
 pub mod condition;
 mod explain;
 mod list;
-mod pattern;
+pub mod pattern;
 mod words;
 
 pub use explain::{Explained, Finding, Refusal, Seen, Sight};

@@ -8,8 +8,10 @@ use std::{
 };
 
 mod destinations;
+mod files;
 mod good;
 mod hostile;
+mod include;
 
 const DATA: &str = "tests/data/config";
 
@@ -84,7 +86,7 @@ fn every_sort_of_mistake_has_a_file_that_shows_it() {
     assert!(mistakes().len() >= 45);
     // These need a file that cannot be kept as text, or that is very long.
     let elsewhere =
-        [Code::UnreadableFile, Code::FileTooLarge, Code::NotUtf8, Code::TooManyValues, Code::TooManyProblems, Code::UnreadableValue];
+        [Code::FileTooLarge, Code::NotUtf8, Code::ControlCharacter, Code::TooManyValues, Code::TooManyProblems, Code::UnreadableValue];
     for code in Code::ALL.into_iter().filter(|code| !elsewhere.contains(code)) {
         assert!(told.contains(&format!("[{code}]")), "{code}");
     }
@@ -131,31 +133,6 @@ destinations: { a: '${URL}', b: 'http://${HOST}/x', c: { url: 'http://c', header
     assert_eq!(placeholders.warnings.len(), 9);
     let strict = load_text(text, Unset::Error).expect_err("nine variables are not set");
     assert_eq!(strict.problems.len(), 9);
-}
-
-#[test]
-fn a_file_that_cannot_be_read_as_text_is_one_clear_error() {
-    let missing = load(Path::new("nowhere/rules.yaml"), &variable, Unset::Error).expect_err("it is not there");
-    assert!(
-        missing.to_string().starts_with("nowhere/rules.yaml: error[unreadable-file]: the rules file cannot be read: No such file"),
-        "{missing}"
-    );
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let path = folder.path().join("rules.yaml");
-    for (bytes, code, says) in [
-        (b"version: 1\nname: \xff\n".to_vec(), Code::NotUtf8, "line 2"),
-        (vec![b'#'; (1 << 20) + 1], Code::FileTooLarge, "1 MiB"),
-        (Vec::new(), Code::EmptyFile, "empty"),
-        ([b"[".to_vec(), b"1,".repeat(120_000), b"]".to_vec()].concat(), Code::TooManyValues, "100000"),
-    ] {
-        fs::write(&path, bytes).expect("the file is written");
-        let error = load(&path, &variable, Unset::Error).expect_err(says);
-        assert_eq!(error.problems.len(), 1);
-        assert_eq!(error.problems[0].code, code);
-        assert!(error.to_string().contains(says), "{error}");
-    }
-    fs::write(&path, format!("\u{feff}{SMALLEST}").replace('\n', "\r\n")).expect("the file is written");
-    assert!(load(&path, &variable, Unset::Error).is_ok(), "a byte order mark and foreign line ends are no mistake");
 }
 
 #[test]

@@ -41,9 +41,16 @@ fn blocks(language: &str) -> Vec<Block> {
 
 /// Loads a rules file as `check --allow-unset` does.
 fn load(place: &str, text: &str) -> Loaded {
+    load_with(place, text, "version: 1\n")
+}
+
+/// The same, beside a file that it can include.
+fn load_with(place: &str, text: &str, included: &str) -> Loaded {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("rules.yaml");
     fs::write(&path, text).expect("written");
+    fs::create_dir(folder.path().join("rules.d")).expect("a folder");
+    fs::write(folder.path().join("rules.d/shop.yaml"), included).expect("written");
     config::load(&path, &|_| None, Unset::Placeholder).unwrap_or_else(|error| panic!("{place}: {error}"))
 }
 
@@ -69,13 +76,13 @@ fn every_rules_file_shown_passes_check_without_a_lint() {
     let shown = blocks("yaml");
     assert!(shown.len() > 10, "they were found");
     for block in shown {
-        let text = match block.note() {
-            "" | "defaults" => block.text,
-            "fragment" => completed(&block.text),
+        let loaded = match block.note() {
+            "" | "defaults" => load(&block.place, &block.text),
+            "fragment" => load(&block.place, &completed(&block.text)),
+            "included" => load_with(&block.place, &completed("include: [rules.d/*.yaml]\n"), &block.text),
             "broken" => continue,
             note => panic!("{}: what is a {note:?}?", block.place),
         };
-        let loaded = load(&block.place, &text);
         let lints: Vec<_> = loaded.warnings.iter().filter(|warning| warning.code != Code::UnsetVariable).collect();
         assert!(lints.is_empty(), "{}: {lints:#?}", block.place);
     }

@@ -23,6 +23,7 @@ mod golden;
 mod header_signatures;
 mod held;
 mod imports;
+mod included;
 mod isolation;
 mod lane_limits;
 mod lane_model;

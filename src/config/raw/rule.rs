@@ -13,6 +13,8 @@ use super::super::{
 pub struct Rule<'t> {
     /// Where it starts.
     pub at: Span,
+    /// Which one of its file it is, from 1.
+    pub number: usize,
     pub name: Option<Scalar<'t>>,
     pub when: Option<&'t Entry>,
     pub to: Option<Scalars<'t>>,
@@ -51,6 +53,7 @@ fn rule<'t>(number: usize, node: &'t Node, problems: &mut Problems) -> Option<Ru
     fields.require("name", problems);
     Some(Rule {
         at,
+        number,
         name: fields.scalar("name", problems),
         when: fields.entry("when"),
         to: fields.one_or_more("to", problems),
