@@ -8,6 +8,7 @@ mod flaw;
 mod node;
 mod read;
 mod text;
+mod without;
 
 #[cfg(test)]
 mod tests;

@@ -24,5 +24,6 @@ pub mod rejected;
 pub mod secret;
 pub mod standard_webhooks;
 pub mod status_set;
+pub mod template;
 pub mod text;
 pub mod waited;
