@@ -5,7 +5,7 @@ use crate::{
     domain::{
         clock::{Clock, Timestamp},
         delivery::{Lease, Seq, Settlement},
-        event::Event,
+        event::{Event, Kept},
         id::EventId,
         name::Name,
         plan::{Plan, Respond},
@@ -80,6 +80,9 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// The bytes received.
     fn body(&self, seq: Seq) -> Answer<'_, Option<Bytes>>;
+
+    /// What is kept of an event, to make it again. `None`: the store does not have it, or not its bytes.
+    fn kept(&self, seq: Seq) -> Answer<'_, Option<Kept>>;
 
     /// One event with its deliveries and attempts.
     fn event(&self, id: EventId) -> Answer<'_, Option<EventDetail>>;

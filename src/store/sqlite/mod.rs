@@ -11,6 +11,7 @@ use crate::{
     domain::{
         clock::Clock,
         delivery::{Lease, Seq, Settlement},
+        event::Kept,
         id::EventId,
         name::Name,
         plan::Plan,
@@ -195,6 +196,10 @@ impl Store for Sqlite {
 
     fn body(&self, seq: Seq) -> Answer<'_, Option<Bytes>> {
         Box::pin(self.read(move |connection, _| read::body(connection, seq)))
+    }
+
+    fn kept(&self, seq: Seq) -> Answer<'_, Option<Kept>> {
+        Box::pin(self.read(move |connection, shared| read::kept(connection, shared, seq)))
     }
 
     fn event(&self, id: EventId) -> Answer<'_, Option<EventDetail>> {

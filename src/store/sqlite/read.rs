@@ -10,7 +10,7 @@ use super::{
 use crate::domain::{
     clock::Timestamp,
     delivery::{DeliveryStatus, Seq},
-    event::{Fields, Flags, Reason, Verdict},
+    event::{Fields, Flags, Kept, Reason, Verdict},
     id::EventId,
     plan::Target,
 };
@@ -137,6 +137,15 @@ pub(super) fn detail(connection: &Connection, shared: &Shared, id: EventId) -> R
     attempts.extend(summary.deliveries.iter().filter_map(last));
     attempts.sort_by_key(|(_, attempt)| (attempt.at, attempt.number));
     Ok(Some(EventDetail { summary, content_type, attempts }))
+}
+
+/// What is kept of an event, to make it again.
+pub(super) fn kept(connection: &Connection, shared: &Shared, seq: Seq) -> Result<Option<Kept>> {
+    let sql = format!("SELECT {COLUMNS} FROM event e WHERE e.seq = ?1");
+    let read = connection.prepare_cached(&sql)?.query_row([seq.0], |row| event(row, shared)).optional()?;
+    let Some(Read { summary, content_type, .. }) = read else { return Ok(None) };
+    let detail = EventDetail { summary, content_type, attempts: Vec::new() };
+    Ok(body(connection, seq)?.map(|body| detail.kept(body)))
 }
 
 /// The bytes received.

@@ -53,9 +53,10 @@ async fn bodies_come_back_byte_for_byte(engine: Engine) {
     let house = House::new(engine);
     let store = house.open();
     let bodies = [Vec::new(), vec![0; 5], (0..=255).collect::<Vec<u8>>(), vec![b'x'; 1 << 20]];
-    let mut seqs = Vec::new();
+    let (mut seqs, mut received) = (Vec::new(), Vec::new());
     for (number, body) in bodies.iter().enumerate() {
         let mut new = event(number);
+        received.push(new.received_at);
         new.payload = Document::read(body.clone().into());
         new.content_type = Some("text/plain; charset=latin-1".into());
         seqs.push(stored(&store, to(new, &["orders"])).await.0);
@@ -67,6 +68,13 @@ async fn bodies_come_back_byte_for_byte(engine: Engine) {
         assert_eq!(store.body(*seq).await.unwrap().unwrap(), body);
     }
     assert!(store.body(Seq(1)).await.unwrap().is_none());
+    assert!(store.kept(Seq(1)).await.unwrap().is_none());
+    for (number, (seq, body)) in seqs.iter().zip(&bodies).enumerate() {
+        let (sent, kept) = (event(number), store.kept(*seq).await.unwrap().unwrap());
+        assert_eq!((kept.id, kept.source, kept.received_at, kept.kind), (sent.id, sent.source, received[number], sent.kind));
+        assert_eq!((kept.fields, kept.verified, kept.flags), (sent.fields, sent.verified, sent.flags));
+        assert_eq!((&kept.body[..], kept.content_type.as_deref()), (&body[..], Some("text/plain; charset=latin-1")));
+    }
     let lease = store.lease(&name("orders"), 1).await.unwrap().leases.remove(0);
     assert_eq!(lease.event.content_type.as_deref(), Some("text/plain; charset=latin-1"));
 }

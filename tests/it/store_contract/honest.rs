@@ -82,6 +82,8 @@ impl Pair {
         };
         self.seqs.push((real, fake));
         assert_eq!(self.real.body(real).await.unwrap(), self.fake.body(fake).await.unwrap());
+        let [real, fake] = [self.real.kept(real).await, self.fake.kept(fake).await].map(|kept| kept.unwrap().map(|kept| kept.body));
+        assert_eq!(real, fake);
     }
 
     async fn lease(&mut self, house: &House, max: usize) {

@@ -19,6 +19,7 @@ async fn a_damaged_row_holds_up_nobody_else() {
     assert!(matches!(store.retry(event(1).id, None).await, Err(StoreError::Failing(_))));
     let error = store.body(leases[0].event.seq).await.unwrap_err().to_string();
     assert!(error.contains("kept in form 7"), "{error}");
+    assert!(store.kept(leases[0].event.seq).await.unwrap_err().is_damage());
     assert!(store.event(event(1).id).await.is_err());
     assert!(store.health().is_ok());
     assert_eq!(stored(&store, to(event(2), &["orders"])).await.1.len(), 1);

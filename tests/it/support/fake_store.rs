@@ -6,7 +6,7 @@ use hookgate::{
         attempt::Next,
         clock::{Clock, Timestamp},
         delivery::{Accepted, HeldBody, Lease, Run, Seq, Settlement},
-        event::Flags,
+        event::{Fields, Flags, Kept, Kind},
         id::EventId,
         name::Name,
         plan::Plan,
@@ -271,6 +271,24 @@ impl Store for FakeStore {
 
     fn body(&self, seq: Seq) -> Answer<'_, Option<Bytes>> {
         Box::pin(async move { Ok(self.call("body")?.bodies.get(&seq).cloned()) })
+    }
+
+    fn kept(&self, seq: Seq) -> Answer<'_, Option<Kept>> {
+        Box::pin(async move {
+            let state = self.call("kept")?;
+            let event = state.rows.iter().find(|((_, of), _)| *of == seq).map(|(_, row)| Arc::clone(&row.event));
+            Ok(event.zip(state.bodies.get(&seq).cloned()).map(|(event, body)| Kept {
+                id: event.id,
+                source: event.source.clone(),
+                received_at: event.received_at,
+                kind: Kind::Payment,
+                fields: Fields::default(),
+                body,
+                content_type: event.content_type.clone(),
+                verified: event.verified,
+                flags: event.flags,
+            }))
+        })
     }
 
     fn progress<'a>(&'a self, _: Seq, _: &'a Name) -> Answer<'a, Progress> {
