@@ -12,6 +12,7 @@ use crate::{
     },
     log::{Format, Log},
     metrics::Metrics,
+    provider,
     receive::{
         Dispatch, FrontDoor, Waiting,
         server::{self, Stage},
@@ -148,7 +149,8 @@ async fn run(
 
     let mut destinations = Destinations::default();
     let paused = store.paused().await?;
-    let lanes = Lanes::start(destinations.lanes(&config), paused, Arc::clone(&store), clock.clone(), Arc::clone(&metrics));
+    let lanes = destinations.lanes(&config);
+    let lanes = Lanes::start(lanes, paused, Arc::clone(&store), provider::restore, clock.clone(), Arc::clone(&metrics));
     reload::serve(&store, &lanes, names).await;
     let dispatch = Arc::new(ToLanes(Arc::clone(&lanes)));
     let rules = Arc::new(config.rules.clone());

@@ -89,7 +89,7 @@ async fn attempts(listener: &TcpListener, manner: Manner, answer: &[u8]) {
     let destination = destination::build(&Name::unchecked("orders"), settings);
     let clock = Clock::system();
     let start = clock.instant();
-    let first = destination.send(&delivery()).await;
+    let first = destination.send(&delivery(), None).await;
     assert!(clock.instant().duration_since(start) < timeout + Duration::from_secs(1), "an attempt ends");
     match &first {
         Ok(Receipt { status }) => {
@@ -107,7 +107,7 @@ async fn attempts(listener: &TcpListener, manner: Manner, answer: &[u8]) {
         ) => panic!("the request was taken: {other}"),
     }
     destination.tidy();
-    let second = destination.send(&delivery()).await;
+    let second = destination.send(&delivery(), None).await;
     match manner {
         // All of the first answer was there: what was too much of it is no answer to the second request.
         Manner::Closing => assert_eq!(second, Ok(Receipt { status: 204 }), "after {first:?}"),

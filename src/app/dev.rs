@@ -95,6 +95,7 @@ pub fn replace_destinations(config: &mut Config, admin: SocketAddr) {
         // The sink wants neither a token nor a certificate.
         destination.settings.auth = None;
         destination.settings.tls = None;
+        destination.settings.target = None;
         let url = format!("http://{admin}/dev/sink/{}", destination.name);
         destination.settings.url = url.parse::<Uri>().expect("an address and a name make a url");
     }

@@ -34,7 +34,7 @@ pub fn auth(raw: &raw::Auth<'_>, of: &str, link_local: LinkLocal, checks: &mut C
         }
         raw::Auth::OAuth2(oauth2) => {
             let oauth2 = oauth2.as_ref()?;
-            let token_url = checks.setting(oauth2.token_url).map(|value| url::url(&value, "token_url", &of, link_local, checks));
+            let token_url = checks.setting(oauth2.token_url).map(|value| url::token_url(&value, &of, link_local, checks));
             let client_id = text(oauth2.client_id, "client_id", &of, Empty::IsWrong, checks);
             let client_secret = text(oauth2.client_secret, "client_secret", &of, Empty::IsWrong, checks);
             let scope = scope(oauth2.scope, &of, checks);

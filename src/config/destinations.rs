@@ -1,13 +1,13 @@
 //! Checks `defaults` and `destinations`.
 
 use super::{
-    Destination, auth, diagnostics::Code, interpolate::Value, keys::not_yet, lanes, order, problem::Problem, raw, retry::retry, sign::sign,
-    sources::name, text::quote, tls, tree::Scalar, url, values::Checks,
+    Destination, auth, diagnostics::Code, interpolate::Value, lanes, order, payload, problem::Problem, raw, retry::retry, sign::sign,
+    sources::name, template, text::quote, tls, tree::Scalar, url, values::Checks,
 };
 use crate::{
     deliver::{Policy, breaker, retry::Retry},
     destination::{Auth, LinkLocal, Settings},
-    domain::{field::Field, name::Name, quantity::Rate, secret::Secret, status_set::StatusSet},
+    domain::{field::Field, name::Name, quantity::Rate, status_set::StatusSet, template::Template},
 };
 use http::{HeaderName, HeaderValue, Method, Uri};
 use std::{
@@ -93,7 +93,8 @@ fn destination(raw: &raw::Destination<'_>, defaults: &Defaults, checks: &mut Che
         checks.problems.error(Code::InvalidName, raw.name.span, message);
     }
     let link_local = link_local(raw, &of, checks);
-    let url = checks.setting(raw.url).map_or_else(url::nowhere, |value| url::url(&value, "url", &of, link_local, checks));
+    let url = checks.setting(raw.url);
+    let (url, target) = url.map_or_else(|| (url::nowhere(), None), |value| url::destination(&value, &of, link_local, checks));
     let auth = raw.auth.as_ref().and_then(|raw| auth::auth(raw, &of, link_local, checks));
     let tls = raw.tls.as_ref().and_then(|raw| tls::client_tls(raw, checks));
     if let Some(raw) = raw.tls.as_ref().filter(|_| !speaks_tls(&url, auth.as_ref())) {
@@ -111,9 +112,11 @@ fn destination(raw: &raw::Destination<'_>, defaults: &Defaults, checks: &mut Che
         name,
         settings: Settings {
             url,
+            target,
             method: method.unwrap_or(Method::POST),
             timeout: time.unwrap_or(defaults.timeout),
             headers: headers(raw, &of, checks),
+            payload: payload::payload(raw, &of, checks),
             success: success(raw, &of, checks),
             sign: raw.sign.as_ref().map(|raw| sign(raw, &of, checks)).unwrap_or_default(),
             auth,
@@ -168,7 +171,7 @@ fn give_up_on(raw: &raw::Destination<'_>, of: &str, checks: &mut Checks<'_>) -> 
     checks.status_set(&values, &format!("`give_up_on` of {of}")).unwrap_or_else(StatusSet::gone)
 }
 
-fn headers(raw: &raw::Destination<'_>, of: &str, checks: &mut Checks<'_>) -> Vec<(HeaderName, Secret)> {
+fn headers(raw: &raw::Destination<'_>, of: &str, checks: &mut Checks<'_>) -> Vec<(HeaderName, Template)> {
     let mut seen = HashSet::new();
     let mut headers = Vec::with_capacity(raw.headers.len());
     for (name, value) in &raw.headers {
@@ -180,15 +183,13 @@ fn headers(raw: &raw::Destination<'_>, of: &str, checks: &mut Checks<'_>) -> Vec
             let message = format!("`headers` of {of} sets \"authorization\", which its `auth` sets");
             checks.problems.push(Problem::error(Code::ReservedHeader, name.1.span, message).help("keep one of them"));
         }
-        if value.text.contains("{{") {
-            checks.problems.push(not_yet(value.span, &format!("a template in the header {} of {of}", quote(name.0.as_str()))));
-            continue;
-        }
         let Some(value) = checks.setting(Some(*value)) else { continue };
-        if HeaderValue::from_str(&value.text).is_ok() {
-            headers.push((name.0, Secret::new(&*value.text)));
+        let what = format!("the header {} of {of}", quote(name.0.as_str()));
+        let Some(template) = template::read(&value, &what, checks) else { continue };
+        if HeaderValue::from_str(&template.with("x")).is_ok() {
+            headers.push((name.0, template));
         } else {
-            let message = format!("the header {} of {of} has a character that no header can have", quote(name.0.as_str()));
+            let message = format!("{what} has a character that no header can have");
             let hint = "visible ASCII and spaces are wanted; a line break at the end of a value is the usual culprit".to_owned();
             checks.say(&value, Code::InvalidHeader, message, Some(hint));
         }

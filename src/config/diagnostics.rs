@@ -77,6 +77,7 @@ pub enum Code {
     EmptyCondition,
     WeakSecret,
     UnsignedWithoutAllowIps,
+    InvalidTemplate,
     InvalidUrl,
     InvalidHeader,
     ReservedHeader,
@@ -98,7 +99,7 @@ pub struct ConfigError {
 
 impl Code {
     /// All of them.
-    pub const ALL: [Self; 43] = [
+    pub const ALL: [Self; 44] = [
         Self::UnreadableFile,
         Self::FileTooLarge,
         Self::NotUtf8,
@@ -132,6 +133,7 @@ impl Code {
         Self::EmptyCondition,
         Self::WeakSecret,
         Self::UnsignedWithoutAllowIps,
+        Self::InvalidTemplate,
         Self::InvalidUrl,
         Self::InvalidHeader,
         Self::ReservedHeader,

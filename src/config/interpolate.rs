@@ -8,7 +8,8 @@ use super::{
     text::quote,
     tree::{Scalar, Span, Style},
 };
-use std::{borrow::Cow, path::Path};
+use crate::domain::template::Part;
+use std::{borrow::Cow, ops::Range, path::Path};
 
 const MAX_FILE_BYTES: u64 = 64 << 10;
 const DEV_SECRET: &str = "test-hmac-key";
@@ -37,6 +38,8 @@ pub struct Value<'t> {
     pub text: Cow<'t, str>,
     /// Where the text comes from.
     pub origin: Origin,
+    /// The parts of the text that were put in, in their order.
+    put: Vec<Range<usize>>,
 }
 
 impl<'t> Value<'t> {
@@ -45,6 +48,23 @@ impl<'t> Value<'t> {
     pub fn reference(&self) -> Option<&'t str> {
         let inner = self.written.strip_prefix("${")?.strip_suffix('}')?;
         (!inner.contains([':', '$', '{', '}']) || inner.starts_with("file:") && !inner.contains(['$', '{', '}'])).then_some(self.written)
+    }
+
+    /// At the same place with another text.
+    pub fn with_text(&self, text: String) -> Self {
+        Self { text: Cow::Owned(text), put: Vec::new(), ..*self }
+    }
+
+    /// The text in parts: what the file itself says, and what was put in.
+    pub fn parts(&self) -> Vec<Part<'_>> {
+        let mut parts = Vec::with_capacity(2 * self.put.len() + 1);
+        let mut end = 0;
+        for put in &self.put {
+            parts.extend([Part::Written(&self.text[end..put.start]), Part::Put(&self.text[put.clone()])]);
+            end = put.end;
+        }
+        parts.push(Part::Written(&self.text[end..]));
+        parts
     }
 }
 
@@ -71,7 +91,8 @@ pub enum Purpose {
 impl<'t> Value<'t> {
     /// Of a section where no variables are put in.
     pub fn literal(scalar: Scalar<'t>) -> Self {
-        Self { span: scalar.span, written: scalar.text, text: Cow::Borrowed(scalar.text), origin: Origin::Written(scalar.style) }
+        let (text, origin) = (Cow::Borrowed(scalar.text), Origin::Written(scalar.style));
+        Self { span: scalar.span, written: scalar.text, text, origin, put: Vec::new() }
     }
 }
 
@@ -84,6 +105,7 @@ impl Interpolator<'_> {
         let mut origin = Origin::Interpolated;
         let mut is_whole = true;
         let mut text = String::with_capacity(scalar.text.len());
+        let mut put = Vec::new();
         let mut rest = scalar.text;
         while let Some(start) = rest.find("${") {
             if let Some(before) = rest[..start].strip_suffix('$') {
@@ -98,6 +120,7 @@ impl Interpolator<'_> {
                 problems.push(Problem::error(Code::Interpolation, scalar.span, "a `${` without its `}`").help(hint));
                 return None;
             };
+            let from = text.len();
             match self.part(&rest[start + 2..end]) {
                 Ok(part) => text += &part,
                 Err(Failure::Wrong(message, hint)) => {
@@ -117,10 +140,11 @@ impl Interpolator<'_> {
                     }
                 },
             }
+            put.push(from..text.len());
             rest = &rest[end + 1..];
         }
         text += rest;
-        is_whole.then_some(Value { span: scalar.span, written: scalar.text, text: Cow::Owned(text), origin })
+        is_whole.then_some(Value { span: scalar.span, written: scalar.text, text: Cow::Owned(text), origin, put })
     }
 
     fn stand_in(&self, purpose: Purpose) -> &'static str {

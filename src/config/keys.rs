@@ -59,8 +59,10 @@ pub const DESTINATION: Keys = Keys {
         "order_by",
         "order_wait",
         "paused",
+        "body",
+        "remove",
     ],
-    later: LATER_OF_DESTINATIONS,
+    later: &[],
 };
 /// `sign`.
 pub const SIGN: Keys = Keys { known: &["scheme", "secret"], later: &[] };

@@ -169,17 +169,29 @@ fn parts_of_urls(text: &str) -> Vec<Range<usize>> {
 
 /// User-info and query of the url whose authority starts there.
 fn parts_of_url(text: &str, start: usize) -> Vec<Range<usize>> {
-    let from = |start: usize, ends: &[char]| text[start..].find(ends).map_or(text.len(), |found| start + found);
     let mut parts = Vec::new();
-    let authority = from(start, &['/', '?', '#', '"', '\'', ' ', '\n', '\r']);
+    let authority = end_of_part(text, start, &['/', '?', '#', '"', '\'', ' ', '\n', '\r']);
     if let Some(end) = text[start..authority].rfind('@') {
         parts.push(start..start + end);
     }
-    let end = from(authority, &['"', '\'', ' ', '\n', '\r']);
+    let end = end_of_part(text, authority, &['"', '\'', ' ', '\n', '\r']);
     if let Some(query) = text[authority..end].find('?') {
         parts.push(authority + query + 1..end);
     }
     parts
+}
+
+/// The first of these letters that is in no `{{ … }}`; where one has no end, the end of its line.
+fn end_of_part(text: &str, start: usize, ends: &[char]) -> usize {
+    let from = |start: usize, ends: &[char]| text[start..].find(ends).map_or(text.len(), |found| start + found);
+    let mut at = start;
+    loop {
+        let end = from(at, ends);
+        let Some(opened) = text[at..end].find("{{").map(|found| at + found + 2) else { return end };
+        let line = from(opened, &['\n', '\r']);
+        let Some(closed) = text[opened..line].find("}}") else { return line };
+        at = opened + closed + 2;
+    }
 }
 
 /// Where the value of a secret key starts on the line.
@@ -268,6 +280,8 @@ mod tests {
             ("destinations: { a: \"u:p@h/x?k=v\" }", "destinations: { a: \"***@h/x?***\" }"),
             ("x: { url: 'https://h/x?k=v@w#f' }", "x: { url: 'https://h/x?***' }"),
             ("x: { url: https://h/x }", "x: { url: https://h/x }"),
+            ("x: { url: 'http://h/{{ a }}/b?x={{ c }}&k=v' }", "x: { url: 'http://h/{{ a }}/b?***' }"),
+            ("x: { url: 'http://{{ a }}:p@h/?x={{ c&k=v' }", "x: { url: 'http://***@h/?*** }"),
         ] {
             assert_eq!(by_tree(text), masked);
         }

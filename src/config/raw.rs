@@ -16,7 +16,7 @@ mod rule;
 mod server;
 mod source;
 
-pub use destination::{Auth, ClientTls, Defaults, Destination, Retry, Schedule, Sign};
+pub use destination::{Auth, ClientTls, Defaults, Destination, Remove, Retry, Schedule, Sign};
 pub use rule::Rule;
 pub use server::{Server, Store, Tls};
 pub use source::{Signature, Source};

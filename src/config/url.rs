@@ -3,24 +3,54 @@
 use super::{
     diagnostics::Code,
     interpolate::{Origin, Value},
-    keys::not_yet,
-    lints,
+    lints, template,
     values::Checks,
 };
-use crate::destination::{LinkLocal, refused_literal};
+use crate::{
+    destination::{LinkLocal, refused_literal},
+    domain::template::Target,
+};
 use http::Uri;
 use std::net::Ipv6Addr;
 
 /// Stands in where a variable is unset and that is no error; nothing answers there.
 const NOWHERE: &str = "http://unset.invalid/";
 
-/// Absolute, http or https, with a host, without user-info and fragment.
-/// `key` is what the file calls it, `of` whose it is.
-pub fn url(value: &Value<'_>, key: &str, of: &str, link_local: LinkLocal, checks: &mut Checks<'_>) -> Uri {
+/// Where a destination is, which may have fields of the event in its path and query. With it the path and query once more,
+/// where they have such places, or something in them that is not to be shown.
+pub fn destination(value: &Value<'_>, of: &str, link_local: LinkLocal, checks: &mut Checks<'_>) -> (Uri, Option<Target>) {
+    let Some(template) = template::read(value, &format!("`url` of {of}"), checks) else { return (nowhere(), None) };
+    let Some((host, target)) = Target::split(&template) else {
+        if !template.has_places() {
+            return (url(value, "url", of, link_local, checks), None);
+        }
+        let message = format!("`url` of {of} has a field before its path");
+        let hint = "fields go into the path and the query alone: an event does not say where it is sent";
+        checks.say(value, Code::InvalidTemplate, message, Some(hint.to_owned()));
+        return (nowhere(), None);
+    };
+    // With something in each of its places it is a url like any other.
+    let url = url(&value.with_text(template.with("x")), "url", of, link_local, checks);
+    if url == nowhere() || !target.has_places() && !target.is_secret() {
+        return (url, None);
+    }
+    let url = if target.has_places() { format!("{host}/").parse().unwrap_or(url) } else { url };
+    (url, Some(target))
+}
+
+/// Where tokens are fetched.
+pub fn token_url(value: &Value<'_>, of: &str, link_local: LinkLocal, checks: &mut Checks<'_>) -> Uri {
     if value.written.contains("{{") {
-        checks.problems.push(not_yet(value.span, &format!("a template in `{key}` of {of}")));
+        let message = format!("`token_url` of {of} cannot have fields of an event in it: a token is not for one event");
+        checks.say(value, Code::InvalidTemplate, message, None);
         return nowhere();
     }
+    url(value, "token_url", of, link_local, checks)
+}
+
+/// Absolute, http or https, with a host, without user-info and fragment.
+/// `key` is what the file calls it, `of` whose it is.
+fn url(value: &Value<'_>, key: &str, of: &str, link_local: LinkLocal, checks: &mut Checks<'_>) -> Uri {
     match parse(&value.text) {
         Ok(url) => {
             if let Some(address) = refused_literal(&url).filter(|address| !link_local.lets(*address)) {

@@ -11,6 +11,7 @@ use crate::{
         attempt::{Attempt, AttemptResult, Next},
         clock::{Clock, Timestamp},
         delivery::{Delivery, Lease, Run, Settlement},
+        event::Event,
     },
 };
 use bytes::Bytes;
@@ -31,19 +32,35 @@ impl Sent {
     }
 }
 
-/// Sends the delivery once.
-pub(super) async fn send(destination: &dyn Destination, lease: &mut Lease, body: Bytes, clock: &Clock) -> Sent {
+/// Why there is nothing to make a request of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Gone {
+    Removed,
+    Damaged,
+}
+
+impl Gone {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Removed => "the store no longer has the bytes of this event; nothing was sent",
+            Self::Damaged => "the store cannot read this event any more, since what it has of it is damaged; nothing was sent",
+        }
+    }
+}
+
+/// Sends the delivery once. The event is there where the destination asks for it.
+pub(super) async fn send(destination: &dyn Destination, lease: &mut Lease, body: Bytes, event: Option<&Event>, clock: &Clock) -> Sent {
     let number = lease.attempts.saturating_add(1);
     let rules = std::mem::take(&mut lease.rules);
     let delivery = Delivery { event: lease.event.clone(), rules, attempt: number, at: clock.now(), body };
     let start = clock.instant();
-    let sent = caught(destination.send(&delivery)).await;
+    let sent = caught(destination.send(&delivery, event)).await;
     let outcome = sent.unwrap_or_else(|| Err(SendError::Protocol("the gateway's own code failed; the log has the place".into())));
     Sent { number, at: delivery.at, took: clock.instant().duration_since(start), outcome }
 }
 
-/// A delivery whose bytes are gone cannot be attempted, now or later.
-pub(super) fn without_body(policy: &Policy, lease: &Lease, clock: &Clock) -> Settlement {
+/// A delivery whose event is gone cannot be attempted, now or later.
+pub(super) fn without_event(policy: &Policy, lease: &Lease, gone: Gone, clock: &Clock) -> Settlement {
     let attempt = Attempt {
         number: lease.attempts.saturating_add(1),
         at: clock.now(),
@@ -51,11 +68,11 @@ pub(super) fn without_body(policy: &Policy, lease: &Lease, clock: &Clock) -> Set
         result: AttemptResult::Protocol,
         status: None,
         response: None,
-        error: Some("the store no longer has the bytes of this event; nothing was sent".into()),
+        error: Some(gone.as_str().into()),
     };
     tracing::error!(
         event = %lease.event.id, source = %lease.event.source, destination = %lease.destination, attempt = attempt.number,
-        "the store no longer has the bytes of an event that waits; its delivery is dead"
+        "a delivery is dead: {}", gone.as_str()
     );
     let run = retry::with_attempt(lease.run, Duration::ZERO);
     settlement(policy, lease, attempt, run, Next::Dead)
@@ -85,7 +102,8 @@ pub(super) fn decide(policy: &Policy, lease: &Lease, sent: Sent, counts: Counts,
                 | SendError::Connect(_)
                 | SendError::Tls(_)
                 | SendError::Auth(_)
-                | SendError::Protocol(_)) => attempt.error = Some(error.to_string().into()),
+                | SendError::Protocol(_)
+                | SendError::Unsendable(_)) => attempt.error = Some(error.to_string().into()),
             }
             (next, run)
         }

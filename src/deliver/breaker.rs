@@ -8,7 +8,7 @@ use std::time::Duration;
 const LONGEST: Duration = Duration::from_secs(300);
 
 /// By which answers a destination says that it lives and will not have this one event.
-const OF_THIS_EVENT: [u16; 7] = [400, 404, 409, 410, 413, 415, 422];
+const OF_THIS_EVENT: [u16; 9] = [400, 404, 409, 410, 413, 414, 415, 422, 431];
 
 /// When the breaker opens, and how often it is probed then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,6 +76,9 @@ pub(super) enum Heard {
 /// What the outcome of an attempt says; `hold` is how long the answer asks us to stay away.
 pub(super) fn heard(policy: &Policy, failure: Option<&SendError>, hold: Duration) -> Heard {
     let Some(failure) = failure else { return Heard::Lives };
+    if let SendError::Unsendable(_) = failure {
+        return Heard::Nothing;
+    }
     match failure.status() {
         Some(429) if !hold.is_zero() => Heard::Busy,
         Some(status) if OF_THIS_EVENT.contains(&status) => Heard::Lives,

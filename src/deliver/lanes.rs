@@ -1,6 +1,6 @@
 //! The lanes: one per destination of the rules file, each with its own queue, workers and timer.
 
-use super::{LaneState, Policy, refill, timer, track::Track, watch::Watch};
+use super::{LaneState, Open, Policy, refill, timer, track::Track, watch::Watch};
 use crate::{
     destination::Destination,
     domain::{
@@ -39,6 +39,7 @@ pub struct Lanes {
     /// One operator's word at a time: what the store has and what the lanes do is the same.
     deciding: Mutex<()>,
     store: Arc<dyn Store>,
+    open: Open,
     clock: Clock,
     metrics: Arc<Metrics>,
 }
@@ -64,9 +65,9 @@ struct Staffed {
 
 impl Lanes {
     /// Starts the lanes; each asks the store for what is waiting, but those that an operator paused. Must run on a tokio runtime.
-    pub fn start(lanes: Vec<Lane>, paused: Vec<Name>, store: Arc<dyn Store>, clock: Clock, metrics: Arc<Metrics>) -> Arc<Self> {
+    pub fn start(lanes: Vec<Lane>, paused: Vec<Name>, store: Arc<dyn Store>, open: Open, clock: Clock, metrics: Arc<Metrics>) -> Arc<Self> {
         let working = Working { paused: paused.into_iter().collect(), ..Working::default() };
-        let started = Arc::new(Self { working: RwLock::new(working), deciding: Mutex::default(), store, clock, metrics });
+        let started = Arc::new(Self { working: RwLock::new(working), deciding: Mutex::default(), store, open, clock, metrics });
         started.replace(lanes);
         started
     }
@@ -117,7 +118,7 @@ impl Lanes {
 
     fn track(&self, lane: Lane) -> Arc<Track> {
         let metrics = self.metrics.destination(&lane.name);
-        Arc::new(Track::new(lane, Arc::clone(&self.store), self.clock.clone(), metrics))
+        Arc::new(Track::new(lane, Arc::clone(&self.store), self.open, self.clock.clone(), metrics))
     }
 
     /// An operator pauses the destination, until [`Lanes::resume`]: over restarts, and where it leaves the rules file and comes

@@ -1,7 +1,13 @@
 //! STAGE 3, back door: leased deliveries are attempted, each destination in a lane of its own,
 //! so that a dead or slow one never delays another.
 
-use crate::domain::{clock::Timestamp, name::Name, quantity::Rate, status_set::StatusSet};
+use crate::domain::{
+    clock::Timestamp,
+    event::{Event, Kept},
+    name::Name,
+    quantity::Rate,
+    status_set::StatusSet,
+};
 use std::time::Duration;
 
 mod attempt;
@@ -18,6 +24,9 @@ mod timer;
 mod track;
 pub mod watch;
 mod worker;
+
+/// Makes the event of what is kept of it, for destinations that ask for its fields.
+pub type Open = fn(Kept) -> Event;
 
 /// How a lane works and what follows a failure.
 #[derive(Debug, Clone, PartialEq)]

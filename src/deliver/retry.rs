@@ -113,7 +113,11 @@ pub enum Counts {
 pub fn after(policy: &Policy, failure: &Failure<'_>, run: Run, now: Timestamp, random: f64) -> (Next, Run) {
     let Failure { error, took, counts, order } = *failure;
     let tried = with_attempt(run, took);
-    let given_up = error.status().is_some_and(|status| policy.give_up_on.contains(status));
+    let given_up = match error {
+        // The next request would be the same one.
+        SendError::Unsendable(_) => true,
+        error => error.status().is_some_and(|status| policy.give_up_on.contains(status)),
+    };
     let is_last = match counts {
         Counts::All | Counts::Attempt => {
             let is_refused = order.is_some() && error.status().is_some_and(|status| REFUSALS.contains(&status));

@@ -1,7 +1,7 @@
 //! One lane at work: its queue, its workers, and what it is worked by, which a reload may change.
 
 use super::{
-    LaneState, Policy,
+    LaneState, Open, Policy,
     breaker::{self, BreakerState, Heard, Pass},
     lanes::Lane,
     queue::Queue,
@@ -36,6 +36,7 @@ pub(super) struct Track {
     pub(super) name: Name,
     lane: RwLock<Arc<Lane>>,
     pub(super) store: Arc<dyn Store>,
+    pub(super) open: Open,
     pub(super) clock: Clock,
     pub(super) metrics: Option<Arc<DestinationMetrics>>,
     /// The refill has something to look at.
@@ -48,11 +49,11 @@ pub(super) struct Track {
 }
 
 impl Track {
-    pub(super) fn new(lane: Lane, store: Arc<dyn Store>, clock: Clock, metrics: Option<Arc<DestinationMetrics>>) -> Self {
+    pub(super) fn new(lane: Lane, store: Arc<dyn Store>, open: Open, clock: Clock, metrics: Option<Arc<DestinationMetrics>>) -> Self {
         let queue = Mutex::new(Queue::new(&lane.policy, clock.instant()));
         let (name, lane) = (lane.name.clone(), RwLock::new(Arc::new(lane)));
         let (news, turn, left) = (Notify::new(), Notify::new(), Notify::new());
-        let track = Self { name, lane, store, clock, metrics, news, turn, left, queue };
+        let track = Self { name, lane, store, open, clock, metrics, news, turn, left, queue };
         track.show_pause();
         track
     }

@@ -1,13 +1,20 @@
 //! A worker of a lane: takes a lease, attempts it, settles it, takes the next. It leaves when nothing waits.
 
-use super::{attempt, breaker::Pass, caught::caught, patience::Patience, track::Track};
+use super::{
+    attempt::{self, Gone},
+    breaker::Pass,
+    caught::caught,
+    lanes::Lane,
+    patience::Patience,
+    track::Track,
+};
 use crate::{
     domain::{
         attempt::Next,
         delivery::{Lease, Settlement},
-        event::Flags,
+        event::{Event, Flags},
     },
-    store::StoreError,
+    store::{Answer, StoreError},
 };
 use bytes::Bytes;
 use std::sync::Arc;
@@ -31,25 +38,18 @@ pub(super) async fn work(track: Arc<Track>) {
 
 /// The settlement, where there was one. Takes the pass once it is known what came of the attempt.
 async fn handle(track: &Arc<Track>, mut lease: Lease, pass: &mut Option<Pass>) -> Option<Settlement> {
-    let body = match &lease.body {
-        Some(held) => Some(held.bytes.clone()),
-        None => match read(track, &lease).await {
-            Some(body) => body,
-            None => {
-                track.store.give_back(vec![lease]);
-                return None;
-            }
-        },
+    let Some((lane, material)) = material(track, &lease).await else {
+        track.store.give_back(vec![lease]);
+        return None;
     };
-    let lane = track.lane();
-    let settlement = match body {
-        Some(body) => {
-            let sent = attempt::send(&*lane.destination, &mut lease, body, &track.clock).await;
+    let settlement = match material {
+        Ok(Material { body, event }) => {
+            let sent = attempt::send(&*lane.destination, &mut lease, body, event.as_ref(), &track.clock).await;
             let now = track.clock.now();
             let counts = track.ended(pass.take(), &lane.policy, sent.failure(), now);
             attempt::decide(&lane.policy, &lease, sent, counts, now)
         }
-        None => attempt::without_body(&lane.policy, &lease, &track.clock),
+        Err(gone) => attempt::without_event(&lane.policy, &lease, gone, &track.clock),
     };
     track.tell(settlement.seq, lease.order, &settlement);
     if let Some(metrics) = &track.metrics {
@@ -69,12 +69,38 @@ async fn handle(track: &Arc<Track>, mut lease: Lease, pass: &mut Option<Pass>) -
     Some(settlement)
 }
 
-/// The bytes; `None` where the store cannot give them any more.
-async fn read(track: &Track, lease: &Lease) -> Option<Option<Bytes>> {
+/// What a request is made of.
+struct Material {
+    body: Bytes,
+    /// Where the destination asks for its fields.
+    event: Option<Event>,
+}
+
+/// The lane as it is now, and what its destination needs; `None`: the store does not give it, and is closed.
+async fn material(track: &Track, lease: &Lease) -> Option<(Arc<Lane>, Result<Material, Gone>)> {
+    if !track.lane().destination.needs_event() {
+        let body = match &lease.body {
+            Some(held) => Ok(held.bytes.clone()),
+            None => insist(track, || track.store.body(lease.event.seq)).await?,
+        };
+        // A reload may have come while the store was asked.
+        let lane = track.lane();
+        if !lane.destination.needs_event() {
+            return Some((lane, body.map(|body| Material { body, event: None })));
+        }
+    }
+    let kept = insist(track, || track.store.kept(lease.event.seq)).await?;
+    let event = kept.map(track.open);
+    Some((track.lane(), event.map(|event| Material { body: event.payload.bytes().clone(), event: Some(event) })))
+}
+
+/// What the store has; `None`: it does not say, and is closed.
+async fn insist<'s, T>(track: &Track, ask: impl Fn() -> Answer<'s, Option<T>>) -> Option<Result<T, Gone>> {
     let mut insistence = Insistence::new(track, "read");
     loop {
-        match track.store.body(lease.event.seq).await {
-            Ok(body) => return Some(body),
+        match ask().await {
+            Ok(found) => return Some(found.ok_or(Gone::Removed)),
+            Err(error) if error.is_damage() => return Some(Err(Gone::Damaged)),
             Err(error) => insistence.after(&error).await?,
         }
     }

@@ -1,14 +1,15 @@
 //! The head of a request to a destination: what is fixed is made once, what the delivery says is added per attempt.
 
-use super::{Auth, Settings, auth};
+use super::{Auth, Settings, Unsendable, auth, request::Payload};
 use crate::domain::{
     delivery::Delivery,
     name::Name,
     standard_webhooks::{ID, SIGNATURE, Signer, TIMESTAMP},
+    template::{Template, Values},
 };
 use bytes::{BufMut, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
-use std::fmt::{Arguments, Write};
+use std::fmt::{self, Arguments, Write};
 
 /// Rule names beyond this length are left out, each as a whole.
 const RULES_LIMIT: usize = 2048;
@@ -26,15 +27,12 @@ static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 pub(super) const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("hookgate/", env!("CARGO_PKG_VERSION")));
 
 /// The headers of one destination's requests.
-#[derive(Debug)]
 pub(super) struct Headers {
     fixed: HeaderMap,
+    /// Those that are filled from the event.
+    made: Vec<(HeaderName, Template)>,
     signers: Vec<Signer>,
 }
-
-/// A header that the settings give no value which can be sent.
-#[derive(Debug)]
-pub(super) struct Unsendable(pub HeaderName);
 
 impl Headers {
     pub(super) fn new(settings: &Settings) -> Result<Self, Unsendable> {
@@ -48,34 +46,62 @@ impl Headers {
             fixed.insert(header::AUTHORIZATION, value);
         }
         if let Some(auth @ (Auth::Bearer(_) | Auth::Basic { .. })) = &settings.auth {
-            fixed.insert(header::AUTHORIZATION, auth.fixed().ok_or(Unsendable(header::AUTHORIZATION))?);
+            fixed.insert(header::AUTHORIZATION, auth.fixed().ok_or(Unsendable::Header(header::AUTHORIZATION))?);
         }
-        for (name, secret) in settings.headers.iter().filter(|(name, _)| !is_reserved(name)) {
-            let mut value = HeaderValue::from_bytes(secret.expose().as_bytes()).map_err(|_| Unsendable(name.clone()))?;
-            value.set_sensitive(true);
-            fixed.insert(name.clone(), value);
+        if let Payload::Made(_) = settings.payload {
+            fixed.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
-        let signers = settings.sign.iter().map(Signer::new).collect::<Result<_, _>>().map_err(|_| Unsendable(SIGNATURE.clone()))?;
-        Ok(Self { fixed, signers })
+        let mut made = Vec::new();
+        for (name, template) in settings.headers.iter().filter(|(name, _)| !is_reserved(name)) {
+            match template.fixed() {
+                Some(text) => {
+                    fixed.insert(name.clone(), value(name, template, &text)?);
+                }
+                None => made.push((name.clone(), template.clone())),
+            }
+        }
+        let signer = |secret| Signer::new(secret).map_err(|_| Unsendable::Header(SIGNATURE.clone()));
+        let signers = settings.sign.iter().map(signer).collect::<Result<_, _>>()?;
+        Ok(Self { fixed, made, signers })
     }
 
-    /// Those of one attempt.
-    pub(super) fn of(&self, delivery: &Delivery) -> HeaderMap {
+    /// Whether some are filled from the event.
+    pub(super) fn need_event(&self) -> bool {
+        !self.made.is_empty()
+    }
+
+    /// Those that are filled from the event, each of at most so many bytes.
+    pub(super) fn fill(&self, values: Values<'_>, most: usize) -> Result<Vec<(HeaderName, HeaderValue)>, Unsendable> {
+        let filled = |(name, template): &(HeaderName, Template)| {
+            let text = template.header(values);
+            if text.len() > most {
+                return Err(Unsendable::LongHeader { name: name.clone(), length: text.len(), most });
+            }
+            Ok((name.clone(), value(name, template, &text)?))
+        };
+        self.made.iter().map(filled).collect()
+    }
+
+    /// Those of one attempt that sends this body, with those that were filled from the event.
+    pub(super) fn of(&self, delivery: &Delivery, made: &[(HeaderName, HeaderValue)], body: &[u8]) -> HeaderMap {
         let event = &delivery.event;
         let mut map = self.fixed.clone();
+        for (name, value) in made {
+            map.insert(name, value.clone());
+        }
         if let Some(content_type) = &event.content_type
             && let Ok(value) = HeaderValue::from_str(content_type)
         {
             map.entry(header::CONTENT_TYPE).or_insert(value);
         }
         // hyper leaves the length of an empty body out; a destination may insist on it.
-        if delivery.body.is_empty() {
+        if body.is_empty() {
             map.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
         let mut text = BytesMut::with_capacity(256);
         put(&mut map, &mut text, &ID, format_args!("{}", event.id));
         put(&mut map, &mut text, &TIMESTAMP, format_args!("{}", delivery.at.millis().div_euclid(1000)));
-        self.sign(&mut map, &mut text, &delivery.body);
+        self.sign(&mut map, &mut text, body);
         put(&mut map, &mut text, &SOURCE, format_args!("{}", event.source));
         put(&mut map, &mut text, &ATTEMPT, format_args!("{}", delivery.attempt));
         write_rules(&mut text, &delivery.rules);
@@ -104,7 +130,24 @@ impl Headers {
             text.put_slice(signer.sign(id.as_bytes(), time.as_bytes(), body).as_bytes());
         }
         put_written(map, text, &SIGNATURE);
+        if let Some(signature) = map.get_mut(&SIGNATURE) {
+            signature.set_sensitive(true);
+        }
     }
+}
+
+/// Only their names: a value may be a secret.
+impl fmt::Debug for Headers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.fixed.keys()).entries(self.made.iter().map(|(name, _)| name)).finish()
+    }
+}
+
+/// Sensitive where it is not to be shown: credentials, and whatever a variable was put into.
+fn value(name: &HeaderName, template: &Template, text: &str) -> Result<HeaderValue, Unsendable> {
+    let mut value = HeaderValue::from_bytes(text.as_bytes()).map_err(|_| Unsendable::Header(name.clone()))?;
+    value.set_sensitive(template.is_secret() || [header::AUTHORIZATION, header::COOKIE].contains(name));
+    Ok(value)
 }
 
 /// Headers that a destination's settings cannot set: they belong to the connection, to the framing of the body,

@@ -1,20 +1,18 @@
 //! A destination that is called by HTTP/1.1. Redirects, proxies, cookies and decompression are not there to be switched off.
 
 use super::{
-    Auth, Destination, Receipt, SendError, Settings,
+    Auth, Destination, Receipt, SendError, Sending, Settings,
     connection::{Answer, Connection},
     dial::Dialer,
-    headers::{self, Headers},
     pool::Pool,
+    request::{Filled, Requests},
     tokens::{self, Token, Tokens},
 };
-use crate::domain::{clock::Clock, delivery::Delivery, name::Name, status_set::StatusSet};
-use http::{Method, Request, StatusCode, Uri, header};
-use http_body_util::Full;
+use crate::domain::{clock::Clock, delivery::Delivery, event::Event, name::Name, status_set::StatusSet};
+use http::{StatusCode, Uri};
 use std::{
     fmt,
     future::Future,
-    pin::Pin,
     sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
@@ -26,8 +24,6 @@ const KEPT: usize = 2 << 10;
 /// An HTTP destination.
 pub struct Http {
     name: Name,
-    method: Method,
-    path: Uri,
     timeout: Duration,
     success: StatusSet,
     /// What its requests are made of, or why none can be made.
@@ -37,7 +33,7 @@ pub struct Http {
 }
 
 struct Parts {
-    headers: Headers,
+    requests: Requests,
     dialer: Dialer,
     tokens: Option<Tokens>,
 }
@@ -47,13 +43,12 @@ impl Http {
     pub fn new(name: Name, settings: Settings) -> Self {
         let clock = Clock::system();
         let parts = Self::parts(&name, &settings, &clock);
-        let Settings { url, method, timeout, success, .. } = settings;
-        Self { name, method, path: headers::path(&url), timeout, success, parts, pool: Pool::default(), clock }
+        let Settings { timeout, success, .. } = settings;
+        Self { name, timeout, success, parts, pool: Pool::default(), clock }
     }
 
     fn parts(name: &Name, settings: &Settings, clock: &Clock) -> Result<Parts, SendError> {
-        let headers = Headers::new(settings)
-            .map_err(|refused| SendError::Protocol(format!("the value set for header {} cannot be sent", refused.0).into()))?;
+        let requests = Requests::new(settings).map_err(SendError::Unsendable)?;
         let dialer = |url: &Uri| {
             let dialer = Dialer::new(url, settings, clock.clone());
             dialer.ok_or_else(|| SendError::Connect("the url names no host".into()))
@@ -65,35 +60,27 @@ impl Http {
             }
             Some(Auth::Bearer(_) | Auth::Basic { .. }) | None => None,
         };
-        Ok(Parts { headers, dialer: dialer(&settings.url)?, tokens })
+        Ok(Parts { requests, dialer: dialer(&settings.url)?, tokens })
     }
 
     /// `asks` is set while a token is waited for.
-    async fn attempt(&self, delivery: &Delivery, asks: &AtomicBool) -> Result<Receipt, SendError> {
+    async fn attempt(&self, delivery: &Delivery, event: Option<&Event>, asks: &AtomicBool) -> Result<Receipt, SendError> {
         let parts = self.parts.as_ref().map_err(SendError::clone)?;
-        let Some(tokens) = &parts.tokens else { return self.judge(self.exchange(parts, delivery, None).await?) };
+        let filled = parts.requests.fill(delivery, event).map_err(SendError::Unsendable)?;
+        let Some(tokens) = &parts.tokens else { return self.judge(self.exchange(parts, delivery, &filled, None).await?) };
         let token = marked(asks, tokens.current()).await?;
-        let answer = self.exchange(parts, delivery, Some(&token)).await?;
+        let answer = self.exchange(parts, delivery, &filled, Some(&token)).await?;
         if answer.status != StatusCode::UNAUTHORIZED || self.success.contains(answer.status.as_u16()) {
             return self.judge(answer);
         }
         // A token can end before its time, so a 401 is a word on the token first, and once on the delivery.
         drop(self.judge(answer));
         let token = marked(asks, tokens.instead_of(&token)).await?;
-        self.judge(self.exchange(parts, delivery, Some(&token)).await?)
+        self.judge(self.exchange(parts, delivery, &filled, Some(&token)).await?)
     }
 
-    async fn exchange(&self, parts: &Parts, delivery: &Delivery, token: Option<&Token>) -> Result<Answer, SendError> {
-        let request = || {
-            let mut request = Request::new(Full::new(delivery.body.clone()));
-            *request.method_mut() = self.method.clone();
-            *request.uri_mut() = self.path.clone();
-            *request.headers_mut() = parts.headers.of(delivery);
-            if let Some(token) = token {
-                request.headers_mut().insert(header::AUTHORIZATION, token.header.clone());
-            }
-            request
-        };
+    async fn exchange(&self, parts: &Parts, delivery: &Delivery, filled: &Filled, token: Option<&Token>) -> Result<Answer, SendError> {
+        let request = || parts.requests.request(delivery, filled, token.map(|token| &token.header));
         if let Some(idle) = self.pool.take(self.clock.instant()) {
             match idle.exchange(request(), KEPT).await {
                 Ok(answer) => return Ok(answer),
@@ -130,15 +117,19 @@ async fn marked<T>(mark: &AtomicBool, wait: impl Future<Output = T>) -> T {
 }
 
 impl Destination for Http {
-    fn send<'a>(&'a self, delivery: &'a Delivery) -> Pin<Box<dyn Future<Output = Result<Receipt, SendError>> + Send + 'a>> {
+    fn send<'a>(&'a self, delivery: &'a Delivery, event: Option<&'a Event>) -> Sending<'a> {
         Box::pin(async move {
             let asks = AtomicBool::new(false);
-            match timeout(self.timeout, self.attempt(delivery, &asks)).await {
+            match timeout(self.timeout, self.attempt(delivery, event, &asks)).await {
                 Ok(outcome) => outcome,
                 Err(_) if asks.load(Ordering::Relaxed) => Err(tokens::late(self.timeout)),
                 Err(_) => Err(SendError::Timeout(self.timeout)),
             }
         })
+    }
+
+    fn needs_event(&self) -> bool {
+        self.parts.as_ref().is_ok_and(|parts| parts.requests.need_event())
     }
 
     fn tidy(&self) {

@@ -1,7 +1,15 @@
 //! CATALOG, where webhooks go. One file per kind of destination; today there is HTTP.
 //! Only here does the gateway dial out.
 
-use crate::domain::{attempt::AttemptResult, delivery::Delivery, name::Name, secret::Secret, status_set::StatusSet};
+use crate::domain::{
+    attempt::AttemptResult,
+    delivery::Delivery,
+    event::Event,
+    name::Name,
+    secret::Secret,
+    status_set::StatusSet,
+    template::{Target, Template},
+};
 use ::http::{HeaderName, Method, Uri};
 use std::{future::Future, net::IpAddr, pin::Pin, sync::Arc, time::Duration};
 
@@ -14,22 +22,34 @@ mod guard;
 mod headers;
 mod http;
 mod pool;
+mod request;
 mod tls;
 mod tokens;
+mod unsendable;
 
 pub use auth::{Auth, ClientCredentials};
 pub use certificates::Certificates;
 pub use guard::{LinkLocal, refused_literal};
 pub use headers::is_reserved;
+pub use request::{Payload, Preview, preview};
+pub use unsendable::Unsendable;
 
 /// Where deliveries are sent.
 pub trait Destination: Send + Sync + std::fmt::Debug {
-    /// Makes one attempt; ends within the destination's timeout.
-    fn send<'a>(&'a self, delivery: &'a Delivery) -> Pin<Box<dyn Future<Output = Result<Receipt, SendError>> + Send + 'a>>;
+    /// Makes one attempt; ends within the destination's timeout. The event is there where [`Destination::needs_event`] says so.
+    fn send<'a>(&'a self, delivery: &'a Delivery, event: Option<&'a Event>) -> Sending<'a>;
+
+    /// Whether its requests are made of more than a delivery has: of the fields of the event.
+    fn needs_event(&self) -> bool {
+        false
+    }
 
     /// Lets go of connections that nobody has used for a while. Called about once a minute.
     fn tidy(&self) {}
 }
+
+/// An attempt under way.
+pub type Sending<'a> = Pin<Box<dyn Future<Output = Result<Receipt, SendError>> + Send + 'a>>;
 
 /// The longest that an attempt takes where nothing else is said.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -37,14 +57,18 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// How one destination is called. What follows a failure is in `deliver::Policy`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// Absolute, `http` or `https`.
+    /// Absolute, `http` or `https`. Its path and query are those of every request, unless `target` has places.
     pub url: Uri,
+    /// The path and query once more, where fields of the event are filled in, or where some of it is not to be shown.
+    pub target: Option<Target>,
     /// POST, PUT or PATCH.
     pub method: Method,
     /// One attempt, whole; connecting at most 5 s of it.
     pub timeout: Duration,
-    /// Sent with every attempt.
-    pub headers: Vec<(HeaderName, Secret)>,
+    /// Sent with every attempt. What is not to be shown in them is told by [`Template::is_secret`].
+    pub headers: Vec<(HeaderName, Template)>,
+    /// What is sent as the body.
+    pub payload: Payload,
     /// The answers that count as delivered.
     pub success: StatusSet,
     /// Secrets of Standard Webhooks: every attempt is signed by each of them. Empty: no signature.
@@ -64,7 +88,9 @@ impl Settings {
             url,
             method: Method::POST,
             timeout: TIMEOUT,
+            target: None,
             headers: Vec::new(),
+            payload: Payload::AsReceived,
             success: StatusSet::success(),
             sign: Vec::new(),
             auth: None,
@@ -128,6 +154,9 @@ pub enum SendError {
     /// Reset, closed early, or a malformed answer.
     #[error("the exchange broke: {0}")]
     Protocol(Box<str>),
+    /// There is no request to be made of the delivery; nothing was dialled.
+    #[error("{0}; nothing was sent")]
+    Unsendable(Unsendable),
 }
 
 impl SendError {
@@ -137,7 +166,7 @@ impl SendError {
             Self::Status { status, .. } => AttemptResult::of_status(*status),
             Self::Timeout(_) => AttemptResult::Timeout,
             Self::Dns { .. } => AttemptResult::Dns,
-            Self::Refused { .. } => AttemptResult::Refused,
+            Self::Refused { .. } | Self::Unsendable(_) => AttemptResult::Refused,
             Self::Connect(_) => AttemptResult::Connect,
             Self::Tls(_) => AttemptResult::Tls,
             Self::Auth(_) => AttemptResult::Auth,
@@ -155,7 +184,8 @@ impl SendError {
             | Self::Connect(_)
             | Self::Tls(_)
             | Self::Auth(_)
-            | Self::Protocol(_) => None,
+            | Self::Protocol(_)
+            | Self::Unsendable(_) => None,
         }
     }
 }

@@ -93,7 +93,7 @@ async fn a_token_is_asked_for_as_the_standard_says_and_used_for_every_attempt_un
     let (tokens, orders) = (endpoint(3600), Sink::always(Reply::status(200)));
     let destination = client(&tokens, &orders, TIMEOUT);
     for _ in 0..3 {
-        assert_eq!(destination.send(&delivery()).await, Ok(Receipt { status: 200 }));
+        assert_eq!(destination.send(&delivery(), None).await, Ok(Receipt { status: 200 }));
     }
     assert_eq!(shown(&orders.requests()), ["Bearer token-1"; 3]);
     let asked = tokens.requests();
@@ -107,7 +107,7 @@ async fn a_token_is_asked_for_as_the_standard_says_and_used_for_every_attempt_un
     let (tokens, orders) = (endpoint(0), Sink::always(Reply::status(200)));
     let destination = client(&tokens, &orders, TIMEOUT);
     for _ in 0..3 {
-        assert_eq!(destination.send(&delivery()).await, Ok(Receipt { status: 200 }));
+        assert_eq!(destination.send(&delivery(), None).await, Ok(Receipt { status: 200 }));
     }
     assert_eq!(shown(&orders.requests()), ["Bearer token-1", "Bearer token-2", "Bearer token-3"]);
 }
@@ -121,7 +121,7 @@ async fn attempts_that_need_a_token_at_the_same_time_share_one_request_for_it_an
         let all: Vec<_> = (0..16)
             .map(|_| {
                 let destination = destination.clone();
-                tasks::spawn(async move { destination.send(&delivery()).await })
+                tasks::spawn(async move { destination.send(&delivery(), None).await })
             })
             .collect();
         tokens.wait_in_hand(1).await;
@@ -143,14 +143,14 @@ async fn a_token_that_is_refused_is_fetched_anew_once_and_the_attempt_repeated_o
     let (tokens, orders) = (endpoint(3600), Sink::scripted(script));
     let destination = client(&tokens, &orders, TIMEOUT);
     for _ in 0..2 {
-        assert_eq!(destination.send(&delivery()).await, Ok(Receipt { status: 200 }));
+        assert_eq!(destination.send(&delivery(), None).await, Ok(Receipt { status: 200 }));
     }
     let requests = orders.requests();
     assert_eq!(shown(&requests), ["Bearer token-1", "Bearer token-2", "Bearer token-2"]);
     assert!(requests.iter().all(|request| request.header("hookgate-attempt") == Some("1") && request.body == b"x"));
 
     let (tokens, orders) = (endpoint(3600), Sink::always(Reply::status(401)));
-    let error = client(&tokens, &orders, TIMEOUT).send(&delivery()).await.unwrap_err();
+    let error = client(&tokens, &orders, TIMEOUT).send(&delivery(), None).await.unwrap_err();
     assert_eq!((error.status(), error.result()), (Some(401), AttemptResult::Status4xx));
     assert_eq!((orders.requests().len(), tokens.requests().len()), (2, 2));
 }
@@ -174,7 +174,7 @@ async fn whatever_is_wrong_with_the_token_endpoint_fails_the_attempt_in_time_and
         let destination = client(&tokens, &orders, limit);
         let clock = Clock::system();
         let start = clock.instant();
-        let error = destination.send(&delivery()).await.unwrap_err();
+        let error = destination.send(&delivery(), None).await.unwrap_err();
         let took = clock.instant().duration_since(start);
         assert!(took < limit + Duration::from_secs(1), "{reply:?} took {took:?}");
         assert!(matches!(&error, SendError::Auth(said) if said.contains(cause)), "{cause}: {error}");

@@ -10,20 +10,21 @@ use hookgate::{
         lanes::{Lane, Lanes},
         retry::{Jitter, Retry},
     },
-    destination::{self, Destination, Receipt, SendError, Settings},
+    destination::{self, Destination, Receipt, SendError, Sending, Settings},
     domain::{
         attempt::{AttemptResult, Next},
         clock::Clock,
         delivery::{Delivery, Settlement},
+        event::Event,
         name::Name,
         status_set::StatusSet,
     },
     metrics::{Labels, Metrics},
+    provider,
     store::WINDOW,
 };
 use std::{
-    future::Future,
-    pin::{Pin, pin},
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -59,7 +60,7 @@ impl Gateway {
     fn over(store: Arc<FakeStore>, lanes: Vec<Lane>, clock: Clock) -> Self {
         let destinations = lanes.iter().map(|lane| lane.name.clone()).collect();
         let metrics = Arc::new(Metrics::new(&Labels { destinations, ..Labels::default() }));
-        let lanes = Lanes::start(lanes, Vec::new(), store.clone(), clock.clone(), metrics.clone());
+        let lanes = Lanes::start(lanes, Vec::new(), store.clone(), provider::restore, clock.clone(), metrics.clone());
         Self { store, lanes, metrics, clock }
     }
 
@@ -346,7 +347,7 @@ async fn a_delivery_whose_bytes_are_gone_is_dead_and_says_why() {
 struct Moody(AtomicUsize);
 
 impl Destination for Moody {
-    fn send<'a>(&'a self, _: &'a Delivery) -> Pin<Box<dyn Future<Output = Result<Receipt, SendError>> + Send + 'a>> {
+    fn send<'a>(&'a self, _: &'a Delivery, _: Option<&'a Event>) -> Sending<'a> {
         Box::pin(async move {
             match self.0.fetch_add(1, Ordering::SeqCst) {
                 0 => panic!("expected in this test"),

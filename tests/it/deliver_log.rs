@@ -7,7 +7,7 @@ use crate::{
 use hookgate::{
     deliver::lanes::Lane,
     destination::{self, Settings},
-    domain::{name::Name, secret::Secret},
+    domain::{name::Name, template::Template},
 };
 use std::sync::{Arc, Mutex};
 
@@ -41,7 +41,7 @@ async fn a_failed_attempt_is_one_line_in_the_log_and_tells_nothing_it_should_not
     let (lines, _listening) = listen();
     let sink = Sink::in_turn([Reply::with_body(503, "canary-response"), Reply::status(200)]);
     let settings = Settings {
-        headers: vec![(http::header::AUTHORIZATION, Secret::new("Bearer canary-token"))],
+        headers: vec![(http::header::AUTHORIZATION, Template::secret("Bearer canary-token"))],
         ..Settings::to(sink.url("/canary-path?canary-query").parse().unwrap())
     };
     let name = Name::unchecked("orders");

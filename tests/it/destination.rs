@@ -11,8 +11,8 @@ use hookgate::{
         event::Flags,
         id::EventId,
         name::Name,
-        secret::Secret,
         status_set::StatusSet,
+        template::Template,
     },
 };
 use http::{HeaderName, Method};
@@ -50,14 +50,14 @@ fn delivery() -> Delivery {
 }
 
 async fn send(url: &str) -> Result<Receipt, SendError> {
-    build(settings(url)).send(&delivery()).await
+    build(settings(url)).send(&delivery(), None).await
 }
 
 /// What an impatient destination makes of it, and that it is done in time.
 async fn send_in_time(url: &str) -> SendError {
     let clock = Clock::system();
     let start = clock.instant();
-    let outcome = build(Settings { timeout: TIMEOUT, ..settings(url) }).send(&delivery()).await;
+    let outcome = build(Settings { timeout: TIMEOUT, ..settings(url) }).send(&delivery(), None).await;
     let took = clock.instant().duration_since(start);
     assert!(took < TIMEOUT + Duration::from_secs(1), "{url} took {took:?}");
     outcome.expect_err("every one of these fails")
@@ -66,9 +66,9 @@ async fn send_in_time(url: &str) -> SendError {
 #[tokio::test]
 async fn a_destination_gets_the_bytes_received_and_the_headers_of_the_contract() {
     let sink = Sink::always(Reply::status(200));
-    let headers = vec![(HeaderName::from_static("x-tenant"), Secret::new("shop-1"))];
+    let headers = vec![(HeaderName::from_static("x-tenant"), Template::plain("shop-1"))];
     let put = build(Settings { method: Method::PUT, headers, ..settings(&sink.url("/hooks/payments?from=ottu&x=%20")) });
-    assert_eq!(put.send(&delivery()).await, Ok(Receipt { status: 200 }));
+    assert_eq!(put.send(&delivery(), None).await, Ok(Receipt { status: 200 }));
     let requests = sink.requests();
     let [request] = &requests[..] else { panic!("one request and not {}", requests.len()) };
     assert_eq!((request.method.as_str(), request.path.as_str()), ("PUT", "/hooks/payments?from=ottu&x=%20"));
@@ -100,7 +100,7 @@ async fn a_body_of_a_mebibyte_arrives_whole() {
     let sink = Sink::always(Reply::status(204));
     let body: Bytes = (0..1 << 20).map(|place: u32| (place % 251) as u8).collect();
     let large = Delivery { body: body.clone(), ..delivery() };
-    assert_eq!(build(settings(&sink.url("/"))).send(&large).await, Ok(Receipt { status: 204 }));
+    assert_eq!(build(settings(&sink.url("/"))).send(&large, None).await, Ok(Receipt { status: 204 }));
     assert!(sink.requests()[0].body == body);
 }
 
@@ -226,8 +226,8 @@ async fn a_redirect_is_a_failure_and_never_followed() {
 async fn what_counts_as_success_is_set_and_not_guessed() {
     let sink = Sink::in_turn([Reply::status(404), Reply::status(200)]);
     let odd = build(Settings { success: StatusSet::parse(["404", "3xx"]).unwrap(), ..settings(&sink.url("/")) });
-    assert_eq!(odd.send(&delivery()).await, Ok(Receipt { status: 404 }));
-    let error = odd.send(&delivery()).await.unwrap_err();
+    assert_eq!(odd.send(&delivery(), None).await, Ok(Receipt { status: 404 }));
+    let error = odd.send(&delivery(), None).await.unwrap_err();
     assert_eq!((error.status(), error.result()), (Some(200), AttemptResult::Status2xx));
 }
 
@@ -247,7 +247,7 @@ async fn one_connection_serves_many_deliveries_failed_ones_too() {
     });
     let destination = build(settings(&sink.url("/")));
     for number in 0..30 {
-        assert_eq!(destination.send(&delivery()).await.is_ok(), number % 3 != 1, "{number}");
+        assert_eq!(destination.send(&delivery(), None).await.is_ok(), number % 3 != 1, "{number}");
     }
     // Every third answer ends its connection.
     assert_eq!(sink.connections(), 10);
@@ -258,7 +258,7 @@ async fn a_connection_that_was_closed_while_idle_is_replaced_within_the_attempt(
     let sink = Sink::always(Reply::status(200).then_close());
     let destination = build(settings(&sink.url("/")));
     for _ in 0..5 {
-        assert_eq!(destination.send(&delivery()).await, Ok(Receipt { status: 200 }));
+        assert_eq!(destination.send(&delivery(), None).await, Ok(Receipt { status: 200 }));
     }
     assert_eq!((sink.requests().len(), sink.connections()), (5, 5));
 }
@@ -274,7 +274,7 @@ async fn a_connection_that_closes_on_a_request_is_replaced_once() {
         let sink = Sink::scripted(script);
         let destination = build(settings(&sink.url("/")));
         for _ in 0..2 {
-            assert_eq!(destination.send(&delivery()).await, Ok(Receipt { status: 200 }));
+            assert_eq!(destination.send(&delivery(), None).await, Ok(Receipt { status: 200 }));
         }
         let requests = sink.requests();
         assert_eq!(requests.iter().map(|request| request.connection).collect::<Vec<_>>(), [0, 0, 1]);
@@ -286,8 +286,8 @@ async fn a_connection_that_closes_on_a_request_is_replaced_once() {
 async fn a_destination_that_closes_on_every_request_is_asked_twice_and_no_more() {
     let sink = Sink::in_turn([Reply::status(200), Reply::HalfClose]);
     let destination = build(settings(&sink.url("/")));
-    destination.send(&delivery()).await.unwrap();
-    let error = destination.send(&delivery()).await.unwrap_err();
+    destination.send(&delivery(), None).await.unwrap();
+    let error = destination.send(&delivery(), None).await.unwrap_err();
     assert_eq!(error.result(), AttemptResult::Protocol);
     assert_eq!(sink.requests().len(), 3);
 }
@@ -296,8 +296,8 @@ async fn a_destination_that_closes_on_every_request_is_asked_twice_and_no_more()
 async fn a_broken_answer_on_a_reused_connection_is_not_asked_for_again() {
     let sink = Sink::in_turn([Reply::status(200), Reply::Raw(b"HTTP/1.1 2".to_vec())]);
     let destination = build(settings(&sink.url("/")));
-    destination.send(&delivery()).await.unwrap();
-    let error = destination.send(&delivery()).await.unwrap_err();
+    destination.send(&delivery(), None).await.unwrap();
+    let error = destination.send(&delivery(), None).await.unwrap_err();
     assert_eq!(error.result(), AttemptResult::Protocol);
     assert_eq!(sink.requests().len(), 2);
 }
@@ -310,7 +310,7 @@ async fn idle_connections_that_the_destination_closes_are_let_go() {
     let all: Vec<_> = (0..8)
         .map(|_| {
             let destination = destination.clone();
-            hookgate::tasks::spawn(async move { destination.send(&delivery()).await })
+            hookgate::tasks::spawn(async move { destination.send(&delivery(), None).await })
         })
         .collect();
     sink.wait_in_hand(8).await;
@@ -331,7 +331,7 @@ async fn idle_connections_that_the_destination_closes_are_let_go() {
 async fn credentials_in_the_url_are_sent_as_basic_authorization() {
     let sink = Sink::always(Reply::status(200));
     let destination = build(settings(&sink.url("/x").replace("http://", "http://shop:s%20cret@")));
-    destination.send(&delivery()).await.unwrap();
+    destination.send(&delivery(), None).await.unwrap();
     let requests = sink.requests();
     assert_eq!(requests[0].header("authorization"), Some("Basic c2hvcDpzIGNyZXQ="));
     assert_eq!(requests[0].header("host"), Some(&*format!("127.0.0.1:{}", sink.port())));
@@ -341,8 +341,8 @@ async fn credentials_in_the_url_are_sent_as_basic_authorization() {
 #[tokio::test]
 async fn a_header_that_cannot_be_sent_is_named_and_its_value_is_not() {
     let sink = Sink::always(Reply::status(200));
-    let headers = vec![(HeaderName::from_static("x-key"), Secret::new("se\ncret"))];
-    let error = build(Settings { headers, ..settings(&sink.url("/")) }).send(&delivery()).await.unwrap_err();
+    let headers = vec![(HeaderName::from_static("x-key"), Template::secret("se\ncret"))];
+    let error = build(Settings { headers, ..settings(&sink.url("/")) }).send(&delivery(), None).await.unwrap_err();
     assert!(error.to_string().contains("x-key") && !error.to_string().contains("cret"), "{error}");
     assert_eq!(sink.connections(), 0);
 }

@@ -17,11 +17,12 @@ use hookgate::{
         lanes::Lane,
         retry::{Jitter, Retry},
     },
-    destination::{Destination, Receipt, SendError},
+    destination::{Destination, Receipt, SendError, Sending},
     domain::{
         attempt::Next,
         clock::Clock,
         delivery::{Delivery, Settlement},
+        event::Event,
         name::Name,
         quantity::Rate,
     },
@@ -29,8 +30,6 @@ use hookgate::{
 };
 use std::{
     collections::BTreeMap,
-    future::Future,
-    pin::Pin,
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
@@ -98,7 +97,7 @@ impl Actor {
 }
 
 impl Destination for Actor {
-    fn send<'a>(&'a self, delivery: &'a Delivery) -> Pin<Box<dyn Future<Output = Result<Receipt, SendError>> + Send + 'a>> {
+    fn send<'a>(&'a self, delivery: &'a Delivery, _: Option<&'a Event>) -> Sending<'a> {
         let mood = {
             let mut notes = self.notes();
             let asked = (notes.began.elapsed().as_millis(), String::from_utf8(delivery.body.to_vec()).unwrap());

@@ -12,6 +12,7 @@ use hookgate::{
     },
     domain::{clock::Clock, clock::Timestamp, name::Name, quantity::Rate, status_set::StatusSet},
     metrics::{Labels, Metrics},
+    provider,
 };
 use proptest::{
     option,
@@ -213,7 +214,7 @@ impl<'a> Life<'a> {
             (Vec::from_iter(record.gate.is_there.then_some(lane)), Vec::from_iter(paused))
         };
         let metrics = Arc::new(Metrics::new(&Labels { destinations: vec![name.clone()], ..Labels::default() }));
-        let lanes = Lanes::start(lanes, paused, world.store.clone(), clock, metrics);
+        let lanes = Lanes::start(lanes, paused, world.store.clone(), provider::restore, clock, metrics);
         Self { world, lanes, name, destination }
     }
 

@@ -6,7 +6,7 @@ use super::{
         keys::{self, Fields, Scalars, single},
         lanes::{self, Breaker},
         problem::{Problem, Problems},
-        tree::{Kind, Node, Scalar, Span},
+        tree::{Entry, Kind, Node, Scalar, Span},
     },
     pairs,
 };
@@ -51,6 +51,15 @@ pub struct Destination<'t> {
     pub says_order_by: bool,
     pub order_wait: Option<Scalar<'t>>,
     pub paused: Option<Scalar<'t>>,
+    pub body: Option<&'t Entry>,
+    pub remove: Option<Remove<'t>>,
+}
+
+/// `remove`.
+pub struct Remove<'t> {
+    /// Where the key is.
+    pub at: Span,
+    pub paths: Scalars<'t>,
 }
 
 /// `sign`.
@@ -93,6 +102,8 @@ impl<'t> Destination<'t> {
             says_order_by: false,
             order_wait: None,
             paused: None,
+            body: None,
+            remove: None,
         }
     }
 }
@@ -159,6 +170,8 @@ pub(super) fn destination<'t>(name: Scalar<'t>, of: &str, node: &'t Node, proble
         says_order_by: fields.entry("order_by").is_some(),
         order_wait: fields.scalar("order_wait", problems),
         paused: fields.scalar("paused", problems),
+        body: fields.entry("body"),
+        remove: fields.entry("remove").zip(fields.list("remove", problems)).map(|(entry, paths)| Remove { at: entry.key.span, paths }),
     })
 }
 

@@ -26,7 +26,7 @@ fn the_example_is_a_good_file() {
     assert_eq!(loaded.config.rules.rules.len(), 8);
     let erp = &loaded.config.destinations[4];
     assert_eq!((&*erp.name, erp.settings.timeout, erp.policy.retry.max_attempts), ("erp", Duration::from_secs(20), 50));
-    assert_eq!(erp.settings.headers[0].1.expose(), "Bearer hidden-token");
+    assert_eq!(erp.settings.headers[0].1.fixed().as_deref(), Some("Bearer hidden-token"));
     assert_eq!(loaded.config.destinations[0].settings.timeout, Duration::from_secs(5));
     for unset in [Unset::Placeholder, Unset::Dev] {
         let loaded = load(Path::new("rules.example.yaml"), &|_| None, unset).unwrap_or_else(|error| panic!("{error}"));
@@ -128,7 +128,7 @@ unmatched: orders
         ("PUT", Some("/hooks?x=1"))
     );
     assert_eq!(orders.settings.headers[0].0, "x-tenant");
-    assert_eq!(orders.settings.headers[0].1.expose(), "007");
+    assert_eq!(orders.settings.headers[0].1.fixed().as_deref(), Some("007"));
     assert!(orders.settings.success.contains(203) && orders.settings.success.contains(301) && !orders.settings.success.contains(201));
     assert!(!orders.policy.give_up_on.contains(410));
     assert_eq!((orders.policy.concurrency, orders.policy.paused), (1024, true));

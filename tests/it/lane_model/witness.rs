@@ -3,17 +3,16 @@
 use super::reference::{Counts, Gate, at_most_an_hour};
 use hookgate::{
     deliver::Policy,
-    destination::{Destination, Receipt, SendError},
+    destination::{Destination, Receipt, SendError, Sending},
     domain::{
         attempt::AttemptResult,
         clock::{Clock, Timestamp},
         delivery::{Delivery, Seq},
+        event::Event,
     },
 };
 use std::{
     collections::BTreeMap,
-    future::Future,
-    pin::Pin,
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
@@ -172,7 +171,7 @@ impl Door {
 }
 
 impl Destination for Door {
-    fn send<'a>(&'a self, delivery: &'a Delivery) -> Pin<Box<dyn Future<Output = Result<Receipt, SendError>> + Send + 'a>> {
+    fn send<'a>(&'a self, delivery: &'a Delivery, _: Option<&'a Event>) -> Sending<'a> {
         Box::pin(async move {
             let seq = delivery.event.seq;
             let (pass, place, answer, time) = self.record().begins(seq, delivery);

@@ -6,16 +6,17 @@ use crate::{
 };
 use hookgate::{
     deliver::lanes::Lane,
-    destination::{Destination, Receipt, SendError},
+    destination::{Destination, Receipt, Sending},
     domain::{
         clock::Clock,
         delivery::{Delivery, Lease},
+        event::Event,
         name::Name,
         waited::{NotNow, Waited},
     },
     store::WINDOW,
 };
-use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 use tokio::sync::watch;
 
 /// A destination that takes what comes once its gate is open.
@@ -23,7 +24,7 @@ use tokio::sync::watch;
 struct Gated(watch::Sender<bool>);
 
 impl Destination for Gated {
-    fn send<'a>(&'a self, _: &'a Delivery) -> Pin<Box<dyn Future<Output = Result<Receipt, SendError>> + Send + 'a>> {
+    fn send<'a>(&'a self, _: &'a Delivery, _: Option<&'a Event>) -> Sending<'a> {
         let mut gate = self.0.subscribe();
         Box::pin(async move {
             drop(gate.wait_for(|is_open| *is_open).await);

@@ -1,0 +1,98 @@
+//! Checks `body` and `remove` of a destination.
+
+use super::{
+    diagnostics::Code,
+    keys::key,
+    problem::Problem,
+    raw, template,
+    text::quote,
+    tree::{Entry, Kind, Node, Scalar, Style},
+    values::Checks,
+};
+use crate::{
+    destination::Payload,
+    domain::{path::Path, template::Body},
+};
+
+/// What the destination gets.
+pub fn payload(raw: &raw::Destination<'_>, of: &str, checks: &mut Checks<'_>) -> Payload {
+    let body = raw.body.map(|entry| made(entry, of, checks));
+    let paths = raw.remove.as_ref().map(|remove| paths(remove, of, checks));
+    if let (Some(_), Some(remove)) = (&body, &raw.remove) {
+        let message = format!("{of} has both `body` and `remove`, which exclude each other");
+        let hint = "a `body` has only what it says: leave `remove` out";
+        checks.problems.push(Problem::error(Code::InvalidValue, remove.at, message).help(hint));
+    }
+    match (body, paths) {
+        (Some(Some(body)), _) => Payload::Made(body),
+        (None, Some(paths)) => Payload::Without(paths),
+        (Some(None) | None, _) => Payload::AsReceived,
+    }
+}
+
+fn made(entry: &Entry, of: &str, checks: &mut Checks<'_>) -> Option<Body> {
+    let of = format!("`body` of {of}");
+    if entry.value.is_null() {
+        let found = Problem::error(Code::NullValue, entry.key.span, format!("{of} wants what is to be sent, found nothing"));
+        checks.problems.push(found.help("as in `body: { reference: \"{{ order_no }}\" }`; leave it out to send the bytes received"));
+        return None;
+    }
+    body(&entry.value, &of, checks)
+}
+
+fn body(node: &Node, of: &str, checks: &mut Checks<'_>) -> Option<Body> {
+    if node.was_refused() {
+        return None;
+    }
+    match &node.kind {
+        Kind::Scalar(text, Style::Plain) if let Some(json) = json(node, text) => Some(Body::Plain(json.into())),
+        Kind::Scalar(text, style) => {
+            let value = checks.setting(Some(Scalar { span: node.span, text, style: *style }))?;
+            Some(Body::Text(template::read(&value, &format!("a text in {of}"), checks)?))
+        }
+        Kind::Sequence(items) => Some(Body::List(items.iter().filter_map(|item| body(item, of, checks)).collect())),
+        Kind::Mapping(entries) => Some(Body::Map(entries.iter().filter_map(|entry| member(entry, of, checks)).collect())),
+    }
+}
+
+fn member(entry: &Entry, of: &str, checks: &mut Checks<'_>) -> Option<(Box<str>, Body)> {
+    let key = key(entry)?;
+    if key.contains("{{") || key.contains("${") {
+        let found = Problem::error(Code::InvalidTemplate, entry.key.span, format!("a key in {of} is fixed: nothing is put into it"));
+        checks.problems.push(found.help("put the field into the value"));
+    }
+    Some((key.into(), body(&entry.value, of, checks)?))
+}
+
+/// What YAML reads as null, a boolean or a number, as JSON writes it; numbers keep every digit.
+fn json<'t>(node: &Node, text: &'t str) -> Option<&'t str> {
+    match text {
+        _ if node.is_null() => Some("null"),
+        "true" | "True" | "TRUE" => Some("true"),
+        "false" | "False" | "FALSE" => Some("false"),
+        _ => {
+            let begins = text.starts_with(|first: char| first == '-' || first.is_ascii_digit());
+            (begins && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()).then_some(text)
+        }
+    }
+}
+
+fn paths(remove: &raw::Remove<'_>, of: &str, checks: &mut Checks<'_>) -> Vec<Path> {
+    if remove.paths.is_empty() {
+        let message = format!("`remove` of {of} is empty");
+        checks.problems.push(Problem::error(Code::InvalidValue, remove.at, message).help("name the fields to leave out, or leave it out"));
+    }
+    let mut paths = Vec::with_capacity(remove.paths.len());
+    for value in checks.settings(&remove.paths) {
+        match Path::parse(&value.text) {
+            Ok(path) if !value.text.contains("{{") => paths.push(path),
+            Ok(_) => checks.wrong(&value, &format!("`remove` of {of}"), "fields of the payload, as they are called there", None),
+            Err(error) => {
+                let message = format!("`remove` of {of} has {}, which names no field: {error}", quote(value.written));
+                let hint = "as in `[token, pg_params.card_number, extra.\"flight.number\"]`".to_owned();
+                checks.say(&value, Code::InvalidValue, message, Some(hint));
+            }
+        }
+    }
+    paths
+}
