@@ -42,8 +42,10 @@ pub struct Preview {
     pub target: Secret,
     /// In the order in which they would be sent. Those of `auth`, the signature, and those into which a variable was put are masked.
     pub headers: Vec<(HeaderName, String)>,
-    /// The bytes that would be sent.
+    /// The bytes that would be sent: to compare with, not to be shown where `shown_body` masks something.
     pub body: Bytes,
+    /// The same, with what a variable put into it masked.
+    pub shown_body: Bytes,
 }
 
 /// The request by which these settings would deliver that event. Of a token that is fetched nothing is known, so it is masked.
@@ -65,6 +67,10 @@ pub fn preview(settings: &Settings, delivery: &Delivery, event: &Event) -> Resul
     if !head.headers.contains_key(header::CONTENT_LENGTH) {
         headers.push((header::CONTENT_LENGTH, filled.body.len().to_string()));
     }
+    let shown_body = match &settings.payload {
+        Payload::Made(body) => body.show(values(delivery, event)).into(),
+        Payload::AsReceived | Payload::Without(_) => filled.body.clone(),
+    };
     let target = match &settings.target {
         Some(target) => target.show(values(delivery, event))?,
         None => filled.target.to_string(),
@@ -78,6 +84,7 @@ pub fn preview(settings: &Settings, delivery: &Delivery, event: &Event) -> Resul
         target: Secret::new(filled.target.to_string()),
         headers,
         body: filled.body,
+        shown_body,
     })
 }
 

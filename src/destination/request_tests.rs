@@ -117,6 +117,10 @@ fn what_is_secret_in_a_request_is_not_shown() {
             (HeaderName::from_static("x-open"), template("open {{ state }}")),
             (HeaderName::from_static("cookie"), template("hunter2")),
         ],
+        payload: Payload::Made(Body::Map(vec![
+            ("key".into(), Body::Text(put("hunter2"))),
+            ("state".into(), Body::Text(template("{{ state }}"))),
+        ])),
         sign: vec![Secret::new("whsec_aHVudGVyMg==")],
         auth: Some(Auth::Bearer(Secret::new("hunter2"))),
         ..Settings::to(Uri::from_static("https://user:hunter2@hooks.internal/T0/hunter2?key=hunter2"))
@@ -128,6 +132,9 @@ fn what_is_secret_in_a_request_is_not_shown() {
         assert_eq!(header(&preview, name), Some("***"), "{name}");
     }
     assert_eq!(header(&preview, "x-open"), Some("open paid"));
+    assert_eq!(preview.shown_body, r#"{"key":"***","state":"paid"}"#);
+    assert_eq!(preview.body, r#"{"key":"hunter2","state":"paid"}"#);
+    let preview = Preview { body: Bytes::new(), ..preview };
     assert!(!format!("{preview:?}{settings:?}").replace(&settings.url.to_string(), "").contains("hunter2"));
 
     let client = ClientCredentials {

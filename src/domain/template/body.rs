@@ -19,9 +19,12 @@ pub enum Body {
 impl Body {
     /// The JSON text.
     pub fn fill(&self, values: Values<'_>) -> Vec<u8> {
-        let mut text = String::new();
-        self.write(values, &mut text);
-        text.into_bytes()
+        self.write(values, Look::Sent)
+    }
+
+    /// The same as it is shown: what was put in is masked.
+    pub fn show(&self, values: Values<'_>) -> Vec<u8> {
+        self.write(values, Look::Shown)
     }
 
     /// The fields of the event that it is filled from.
@@ -34,16 +37,22 @@ impl Body {
         }
     }
 
-    fn write(&self, values: Values<'_>, text: &mut String) {
+    fn write(&self, values: Values<'_>, look: Look) -> Vec<u8> {
+        let mut text = String::new();
+        self.write_to(values, look, &mut text);
+        text.into_bytes()
+    }
+
+    fn write_to(&self, values: Values<'_>, look: Look, text: &mut String) {
         match self {
             Self::Plain(plain) => text.push_str(plain),
             Self::Text(Template(pieces)) if let [Piece::Place(place)] = &pieces[..] => text.push_str(&place.json(values)),
-            Self::Text(template) => text.push_str(&fill::quoted(&template.fill(values, Look::Sent, |value, text| text.push_str(value)))),
+            Self::Text(template) => text.push_str(&fill::quoted(&template.fill(values, look, |value, text| text.push_str(value)))),
             Self::List(list) => {
                 text.push('[');
                 for (place, value) in list.iter().enumerate() {
                     text.push_str(if place == 0 { "" } else { "," });
-                    value.write(values, text);
+                    value.write_to(values, look, text);
                 }
                 text.push(']');
             }
@@ -53,7 +62,7 @@ impl Body {
                     text.push_str(if place == 0 { "" } else { "," });
                     text.push_str(&fill::quoted(key));
                     text.push(':');
-                    value.write(values, text);
+                    value.write_to(values, look, text);
                 }
                 text.push('}');
             }
