@@ -57,7 +57,7 @@ impl Gateway {
         Self::over(store, lanes, clock)
     }
 
-    fn over(store: Arc<FakeStore>, lanes: Vec<Lane>, clock: Clock) -> Self {
+    pub(crate) fn over(store: Arc<FakeStore>, lanes: Vec<Lane>, clock: Clock) -> Self {
         let destinations = lanes.iter().map(|lane| lane.name.clone()).collect();
         let metrics = Arc::new(Metrics::new(&Labels { destinations, ..Labels::default() }));
         let lanes = Lanes::start(lanes, Vec::new(), store.clone(), provider::restore, clock.clone(), metrics.clone());

@@ -47,6 +47,7 @@ mod store_faults;
 mod store_room;
 mod store_sqlite;
 mod support;
+mod templates;
 mod tls;
 mod trusted;
 mod wait_for;
