@@ -94,14 +94,10 @@ pub async fn serve(options: ServeOptions, format: Format) -> Result<(), ServeErr
     let inherited = inherited::listener()?;
     let log = Log::start(format)?;
     let variable = |name: &str| std::env::var(name).ok();
-    let served = match options.dev {
-        false => run(config::load(&options.config, &variable, Unset::Error)?, options.config, inherited, None, &log).await,
-        true => {
-            let loaded = config::load(&options.config, &variable, Unset::Dev)?;
-            let dev = dev::Dev::prepare(&variable, &loaded.config)?;
-            run(loaded, options.config, inherited, Some(dev), &log).await
-        }
-    };
+    let unset = if options.dev { Unset::Dev } else { Unset::Error };
+    let loaded = config::load(&options.config, &variable, unset)?.rehearsed()?;
+    let dev = if options.dev { Some(dev::Dev::prepare(&variable, &loaded.config)?) } else { None };
+    let served = run(loaded, options.config, inherited, dev, &log).await;
     log.close();
     served
 }

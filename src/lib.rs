@@ -20,6 +20,8 @@ pub mod store;
 pub mod deliver;
 pub mod destination;
 
+pub mod rehearse;
+
 pub mod log;
 pub mod metrics;
 pub mod tasks;

@@ -82,7 +82,7 @@ impl Reloader {
         let mut current = self.current.lock().await;
         let unset = if self.dev.is_some() { Unset::Dev } else { Unset::Error };
         let file = self.file.clone();
-        let read = tasks::blocking(move || config::load(&file, &|name| std::env::var(name).ok(), unset)).await;
+        let read = tasks::blocking(move || config::load(&file, &|name| std::env::var(name).ok(), unset).and_then(Loaded::rehearsed)).await;
         let loaded = read.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
         match loaded {
             Ok(Loaded { config, warnings }) => {

@@ -16,6 +16,7 @@ mod filter;
 mod follow;
 mod gateway;
 mod healthcheck;
+mod junit;
 mod pause;
 mod payload;
 mod query;
@@ -33,6 +34,7 @@ mod serve;
 mod sign;
 mod streams;
 mod table;
+mod test;
 mod token;
 mod verify;
 mod webhook;
@@ -54,6 +56,7 @@ pub struct Cli {
 pub enum Command {
     Serve(serve::Serve),
     Check(check::Check),
+    Test(test::Test),
     Sample(sample::Sample),
     Sign(sign::Sign),
     Verify(verify::Verify),
@@ -82,6 +85,7 @@ impl Command {
         match self {
             Self::Serve(command) => command.run().await,
             Self::Check(command) => command.run(),
+            Self::Test(command) => command.run(),
             Self::Sample(command) => command.run(),
             Self::Sign(command) => command.run(),
             Self::Verify(command) => command.run(),
@@ -111,6 +115,7 @@ Exit codes:
 Examples:
   hookgate serve --dev --config rules.yaml
   hookgate check rules.yaml
+  hookgate test rules.yaml --coverage
   hookgate send payment.paid --to http://127.0.0.1:8080/webhooks/ottu --secret-env KEY
   hookgate events --filter status=dead --since 2h";
 

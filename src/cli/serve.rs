@@ -24,8 +24,8 @@ pub struct Serve {
 }
 
 const EXAMPLES: &str = "\
-Ends with 0 once it was told to stop, 2 where --dev must not be used, 78 when the configuration is wrong (all its
-problems are listed, as `check` lists them), and 1 when anything else keeps it from running.
+Ends with 0 once it was told to stop, 2 where --dev must not be used, 78 when the configuration is wrong or one of its
+own tests fails (all problems are listed, as `check` lists them), and 1 when anything else keeps it from running.
 
 Examples:
   hookgate serve --dev --config rules.example.yaml

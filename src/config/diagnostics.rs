@@ -88,6 +88,9 @@ pub enum Code {
     HoldTooShort,
     PlainHttp,
     IncludeMatchesNothing,
+    UnknownRule,
+    UnknownSample,
+    FailedTest,
 }
 
 /// All that is wrong with a rules file, and what is doubtful about it besides.
@@ -99,7 +102,7 @@ pub struct ConfigError {
 
 impl Code {
     /// All of them.
-    pub const ALL: [Self; 44] = [
+    pub const ALL: [Self; 47] = [
         Self::UnreadableFile,
         Self::FileTooLarge,
         Self::NotUtf8,
@@ -144,6 +147,9 @@ impl Code {
         Self::HoldTooShort,
         Self::PlainHttp,
         Self::IncludeMatchesNothing,
+        Self::UnknownRule,
+        Self::UnknownSample,
+        Self::FailedTest,
     ];
 }
 

@@ -17,11 +17,11 @@ pub struct Keys {
 
 /// The file itself.
 pub const TOP: Keys = Keys {
-    known: &["version", "server", "store", "sources", "defaults", "destinations", "rules", "unmatched", "include"],
-    later: &["tests", "allow"],
+    known: &["version", "server", "store", "sources", "defaults", "destinations", "rules", "unmatched", "include", "tests"],
+    later: &["allow"],
 };
 /// What may stand in an included file; what else a rules file has is said once, in the rules file itself.
-pub const INCLUDED: [&str; 4] = ["version", "sources", "destinations", "rules"];
+pub const INCLUDED: [&str; 5] = ["version", "sources", "destinations", "rules", "tests"];
 /// `server`.
 pub const SERVER: Keys =
     Keys { known: &["listen", "admin", "admin_token", "admin_hosts", "drain_delay", "tls", "trusted_proxies"], later: &[] };
@@ -79,6 +79,13 @@ pub const RETRY: Keys =
     Keys { known: &["initial_interval", "multiplier", "max_interval", "jitter", "max_attempts", "max_elapsed"], later: &[] };
 /// One of `rules`.
 pub const RULE: Keys = Keys { known: &["name", "when", "to", "stop", "drop", "tap", "respond"], later: &["allow"] };
+
+/// One of `tests`.
+pub const TEST: Keys = Keys { known: &["name", "event", "sample", "set", "from", "expect"], later: &[] };
+/// `expect` of a test.
+pub const EXPECT: Keys = Keys { known: &["to", "not_to", "unmatched", "drop", "respond", "rules"], later: &["request"] };
+/// `respond`, where it is no code.
+pub const WAIT: Keys = Keys { known: &["wait_for", "within", "ok", "otherwise"], later: &[] };
 
 const LATER_OF_DESTINATIONS: &[&str] = &["body", "remove"];
 

@@ -2,13 +2,16 @@
 //! file says (`raw`), to what it means (here and in the files named after its parts).
 
 mod auth;
+mod cases;
 mod destinations;
 mod diagnostics;
 mod encoding;
+mod expect;
 mod files;
 mod glob;
 mod include;
 mod interpolate;
+mod json;
 mod keys;
 mod lanes;
 mod lints;
@@ -19,6 +22,7 @@ mod payload;
 mod problem;
 mod providers;
 mod raw;
+mod rehearsal;
 mod respond;
 mod retry;
 mod rules;
@@ -36,8 +40,8 @@ mod values;
 mod when;
 mod yaml;
 
-use self::{interpolate::Interpolator, raw::Raw, rules::Known, trees::Reader, values::Checks};
-use crate::{admin, deliver, destination, domain::name::Name, provider, receive, route::Rules, store};
+use self::{cases::Stage, interpolate::Interpolator, raw::Raw, rules::Known, trees::Reader, values::Checks};
+use crate::{admin, deliver, destination, domain::name::Name, provider, receive, rehearse, route::Rules, store};
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -66,6 +70,17 @@ pub struct Config {
     pub destinations: Vec<Destination>,
     /// The rules.
     pub rules: Rules,
+    /// The tests that the file has of itself, in its order.
+    pub tests: Vec<Test>,
+}
+
+/// A test of the file.
+#[derive(Debug, Clone)]
+pub struct Test {
+    /// What it says.
+    pub case: rehearse::Case,
+    /// Where it is: what is said of it when it fails.
+    at: Diagnostic,
 }
 
 /// A source: how it is received and how it is verified.
@@ -174,6 +189,7 @@ fn check(raw: &Raw<'_>, checks: &mut Checks<'_>) -> Config {
     let (sources, answers) = sources::sources(&raw.sources, checks);
     let (destinations, orders) = destinations::destinations(&raw.destinations, &raw.defaults, checks);
     let rules = rules::rules(&raw.rules, &known, &sources, checks);
+    let tests = cases::cases(&raw.tests, &Stage::new(&known, &sources, &rules), checks);
     let unmatched = rules::unmatched(raw.unmatched, &known, checks);
     Config {
         listen: server.listen,
@@ -184,5 +200,6 @@ fn check(raw: &Raw<'_>, checks: &mut Checks<'_>) -> Config {
         sources,
         destinations,
         rules: Rules { rules: rules.into(), unmatched, answers, orders },
+        tests,
     }
 }

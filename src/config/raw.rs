@@ -10,12 +10,14 @@ use super::{
     trees::Trees,
 };
 
+mod case;
 mod destination;
 mod included;
 mod rule;
 mod server;
 mod source;
 
+pub use case::{Case, Expect, Respond};
 pub use destination::{Auth, ClientTls, Defaults, Destination, Remove, Retry, Schedule, Sign};
 pub use rule::Rule;
 pub use server::{Server, Store, Tls};
@@ -30,6 +32,7 @@ pub struct Raw<'t> {
     pub destinations: Vec<Destination<'t>>,
     pub rules: Vec<Rule<'t>>,
     pub unmatched: Option<Scalar<'t>>,
+    pub tests: Vec<Case<'t>>,
     /// Whether all files are in it. Where not, nothing can be said of names that it does not have.
     pub is_whole: bool,
 }
@@ -51,12 +54,14 @@ impl<'t> Raw<'t> {
             destinations: named(&fields, "destinations", "destination", problems, destination::destination),
             rules: rule::rules(&fields, problems),
             unmatched: fields.scalar("unmatched", problems),
+            tests: case::cases(&fields, problems),
             is_whole,
         };
         for file in &included {
             raw.sources.extend(named(file, "sources", "source", problems, source::source));
             raw.destinations.extend(named(file, "destinations", "destination", problems, destination::destination));
             raw.rules.extend(rule::rules(file, problems));
+            raw.tests.extend(case::cases(file, problems));
         }
         Some(raw)
     }

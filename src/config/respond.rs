@@ -4,7 +4,7 @@ use super::{
     Source,
     diagnostics::Code,
     interpolate::Value,
-    keys::{Fields, Keys},
+    keys::{self, Fields},
     problem::{Problem, Problems},
     sources::answer,
     text::quote,
@@ -22,9 +22,6 @@ use crate::{
     route::{Action, condition::Condition},
 };
 use std::time::Duration;
-
-/// `respond`, where it is no code.
-const WAIT: Keys = Keys { known: &["wait_for", "within", "ok", "otherwise"], later: &[] };
 
 const OK: u16 = 200;
 const SHORTEST: Duration = Duration::from_millis(1);
@@ -57,7 +54,7 @@ pub fn read<'t>(fields: &Fields<'t>, problems: &mut Problems) -> Option<Raw<'t>>
         return fields.scalar("respond", problems).map(Raw::Code);
     }
     let at = entry.key.span;
-    let fields = Fields::read(format!("`respond` of {}", fields.of), at, &entry.value, &WAIT, problems)?;
+    let fields = Fields::read(format!("`respond` of {}", fields.of), at, &entry.value, &keys::WAIT, problems)?;
     fields.require("wait_for", problems);
     fields.require("otherwise", problems);
     Some(Raw::Wait(Box::new(Wait {

@@ -37,6 +37,11 @@ impl<'t> Known<'t> {
             destinations,
         }
     }
+
+    /// Whether a destination of that name is defined.
+    pub fn has_destination(&self, name: &str) -> bool {
+        self.lookup.contains(name)
+    }
 }
 
 /// Checks all rules.

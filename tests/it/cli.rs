@@ -12,10 +12,11 @@ use tempfile::TempDir;
 
 mod operate;
 mod send;
+mod test;
 
 const ID: &str = "evt_01h2xcejqtf2nbrexx3vqjhp41";
-const COMMANDS: [&str; 11] =
-    ["serve", "check", "sample", "sign", "verify", "send", "events", "event", "retry", "destinations", "healthcheck"];
+const COMMANDS: [&str; 12] =
+    ["serve", "check", "test", "sample", "sign", "verify", "send", "events", "event", "retry", "destinations", "healthcheck"];
 const ACCEPTED: &str = r#"{"status":"accepted","event":"evt_01h2xcejqtf2nbrexx3vqjhp41"}"#;
 const EVENTS: &str = r#"{"events":[{"id":"evt_01h2xcejqtf2nbrexx3vqjhp41","source":"ottu","kind":"payment","state":"paid","result":"success","operation":null,
     "amount":"10.000","currency_code":"KWD","reference_number":"A\u001b[2J","received_at":"2026-11-22T22:27:53.123Z","status":"dead","answer":200,

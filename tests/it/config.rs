@@ -84,9 +84,17 @@ fn every_mistake_is_told_as_expected() {
 fn every_sort_of_mistake_has_a_file_that_shows_it() {
     let told: String = mistakes().iter().map(|path| told(path)).collect();
     assert!(mistakes().len() >= 45);
-    // These need a file that cannot be kept as text, or that is very long.
-    let elsewhere =
-        [Code::FileTooLarge, Code::NotUtf8, Code::ControlCharacter, Code::TooManyValues, Code::TooManyProblems, Code::UnreadableValue];
+    // These need a file that cannot be kept as text, or that is very long, or the tests of the file to be run.
+    let elsewhere = [
+        Code::UnreadableFile,
+        Code::FileTooLarge,
+        Code::NotUtf8,
+        Code::ControlCharacter,
+        Code::TooManyValues,
+        Code::TooManyProblems,
+        Code::UnreadableValue,
+        Code::FailedTest,
+    ];
     for code in Code::ALL.into_iter().filter(|code| !elsewhere.contains(code)) {
         assert!(told.contains(&format!("[{code}]")), "{code}");
     }

@@ -36,6 +36,7 @@ mod provider;
 mod provider_behaviour;
 mod quarantine;
 mod reference;
+mod rehearse;
 mod reload;
 mod replay;
 mod restarts;
