@@ -37,8 +37,23 @@ pub const SOURCE: Keys = Keys {
 /// `signature` of a source.
 pub const SIGNATURE: Keys = Keys { known: &["header", "algorithm", "encoding", "prefix", "timestamp_header", "tolerance"], later: &[] };
 /// `defaults`.
-pub const DEFAULTS: Keys =
-    Keys { known: &["timeout", "concurrency", "retry", "breaker", "rate_limit", "order_by", "order_wait"], later: LATER_OF_DESTINATIONS };
+pub const DEFAULTS: Keys = Keys {
+    known: &[
+        "method",
+        "timeout",
+        "retry",
+        "success",
+        "give_up_on",
+        "concurrency",
+        "headers",
+        "remove",
+        "breaker",
+        "rate_limit",
+        "order_by",
+        "order_wait",
+    ],
+    later: &[],
+};
 /// One of `destinations`.
 pub const DESTINATION: Keys = Keys {
     known: &[
@@ -87,8 +102,6 @@ pub const EXPECT: Keys = Keys { known: &["to", "not_to", "unmatched", "drop", "r
 /// `respond`, where it is no code.
 pub const WAIT: Keys = Keys { known: &["wait_for", "within", "ok", "otherwise"], later: &[] };
 
-const LATER_OF_DESTINATIONS: &[&str] = &["body", "remove"];
-
 /// Parts of a destination whose values are secrets.
 const SECRET_PARTS: [&str; 4] = ["`sign`", "`auth`", "`basic`", "`oauth2`"];
 
@@ -121,6 +134,12 @@ impl<'t> Fields<'t> {
                 } else {
                     None
                 };
+                if of == "`defaults`" && DESTINATION.known.contains(&key) {
+                    let message = format!("`{key}` cannot stand in `defaults`: it is each destination's own");
+                    let hint = "say it of each destination; an anchor (`&name`) and its alias (`*name`) spare writing it twice";
+                    problems.push(Problem::error(Code::MisplacedKey, entry.key.span, message).help(hint));
+                    continue;
+                }
                 // What has no value may be one whose key is missing: not shown, since it may be a secret.
                 if entry.value.is_null() && SECRET_PARTS.iter().any(|part| of.starts_with(part)) {
                     let message = format!("{of} has a value without its key");

@@ -2,13 +2,16 @@
 //! file says (`raw`), to what it means (here and in the files named after its parts).
 
 mod auth;
+mod calls;
 mod cases;
+mod defaults;
 mod destinations;
 mod diagnostics;
 mod encoding;
 mod expect;
 mod files;
 mod glob;
+mod headers;
 mod include;
 mod interpolate;
 mod json;

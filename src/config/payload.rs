@@ -4,7 +4,9 @@ use super::{
     diagnostics::Code,
     keys::key,
     problem::Problem,
-    raw, template,
+    raw,
+    retry::Read,
+    template,
     text::quote,
     tree::{Entry, Kind, Node, Scalar, Style},
     values::Checks,
@@ -14,10 +16,16 @@ use crate::{
     domain::{path::Path, template::Body},
 };
 
-/// What the destination gets.
-pub fn payload(raw: &raw::Destination<'_>, of: &str, checks: &mut Checks<'_>) -> Payload {
+/// What the destination gets. Where it says nothing, what `defaults` removes is left out.
+pub fn payload(raw: &raw::Destination<'_>, removed: &[Path], of: &str, checks: &mut Checks<'_>) -> Payload {
     let body = raw.body.map(|entry| made(entry, of, checks));
-    let paths = raw.remove.as_ref().map(|remove| paths(remove, of, checks));
+    let paths = match &raw.remove {
+        None if removed.is_empty() => None,
+        None => Some(removed.to_vec()),
+        // It gets what is removed for all others.
+        Some(remove) if remove.paths.is_empty() && !removed.is_empty() => None,
+        Some(remove) => Some(paths(remove, of, Checks::setting, checks)),
+    };
     if let (Some(_), Some(remove)) = (&body, &raw.remove) {
         let message = format!("{of} has both `body` and `remove`, which exclude each other");
         let hint = "a `body` has only what it says: leave `remove` out";
@@ -77,13 +85,14 @@ fn json<'t>(node: &Node, text: &'t str) -> Option<&'t str> {
     }
 }
 
-fn paths(remove: &raw::Remove<'_>, of: &str, checks: &mut Checks<'_>) -> Vec<Path> {
+/// `remove`, as fields of the payload.
+pub fn paths<'c>(remove: &raw::Remove<'_>, of: &str, read: Read<'c>, checks: &mut Checks<'c>) -> Vec<Path> {
     if remove.paths.is_empty() {
         let message = format!("`remove` of {of} is empty");
         checks.problems.push(Problem::error(Code::InvalidValue, remove.at, message).help("name the fields to leave out, or leave it out"));
     }
     let mut paths = Vec::with_capacity(remove.paths.len());
-    for value in checks.settings(&remove.paths) {
+    for value in remove.paths.iter().filter_map(|path| read(checks, Some(*path))).collect::<Vec<_>>() {
         match Path::parse(&value.text) {
             Ok(path) if !value.text.contains("{{") => paths.push(path),
             Ok(_) => checks.wrong(&value, &format!("`remove` of {of}"), "fields of the payload, as they are called there", None),

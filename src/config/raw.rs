@@ -18,7 +18,7 @@ mod server;
 mod source;
 
 pub use case::{Case, Expect, Respond};
-pub use destination::{Auth, ClientTls, Defaults, Destination, Remove, Retry, Schedule, Sign};
+pub use destination::{Auth, ClientTls, Defaults, Destination, Remove, Retry, Schedule, Sign, Statuses};
 pub use rule::Rule;
 pub use server::{Server, Store, Tls};
 pub use source::{Signature, Source};

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+mod defaults;
 mod destinations;
 mod files;
 mod good;

@@ -18,6 +18,11 @@ pub use auth::Auth;
 /// `defaults`.
 #[derive(Default)]
 pub struct Defaults<'t> {
+    pub method: Option<Scalar<'t>>,
+    pub success: Option<Statuses<'t>>,
+    pub give_up_on: Option<Statuses<'t>>,
+    pub headers: Vec<(Scalar<'t>, Scalar<'t>)>,
+    pub remove: Option<Remove<'t>>,
     pub timeout: Option<Scalar<'t>>,
     pub concurrency: Option<Scalar<'t>>,
     pub retry: Option<Retry<'t>>,
@@ -36,8 +41,8 @@ pub struct Destination<'t> {
     pub method: Option<Scalar<'t>>,
     pub timeout: Option<Scalar<'t>>,
     pub retry: Option<Retry<'t>>,
-    pub success: Option<Scalars<'t>>,
-    pub give_up_on: Option<Scalars<'t>>,
+    pub success: Option<Statuses<'t>>,
+    pub give_up_on: Option<Statuses<'t>>,
     pub concurrency: Option<Scalar<'t>>,
     pub headers: Vec<(Scalar<'t>, Scalar<'t>)>,
     pub sign: Option<Sign<'t>>,
@@ -53,6 +58,13 @@ pub struct Destination<'t> {
     pub paused: Option<Scalar<'t>>,
     pub body: Option<&'t Entry>,
     pub remove: Option<Remove<'t>>,
+}
+
+/// `success` or `give_up_on`.
+pub struct Statuses<'t> {
+    /// Where the key is.
+    pub at: Span,
+    pub codes: Scalars<'t>,
 }
 
 /// `remove`.
@@ -128,6 +140,11 @@ pub struct Schedule<'t> {
 
 pub(super) fn defaults<'t>(fields: &Fields<'t>, problems: &mut Problems) -> Defaults<'t> {
     Defaults {
+        method: fields.scalar("method", problems),
+        success: statuses(fields, "success", problems),
+        give_up_on: statuses(fields, "give_up_on", problems),
+        headers: pairs(fields, "headers", "the header", problems),
+        remove: remove(fields, problems),
         timeout: fields.scalar("timeout", problems),
         concurrency: fields.scalar("concurrency", problems),
         retry: retry(fields, problems),
@@ -156,8 +173,8 @@ pub(super) fn destination<'t>(name: Scalar<'t>, of: &str, node: &'t Node, proble
         method: fields.scalar("method", problems),
         timeout: fields.scalar("timeout", problems),
         retry: retry(&fields, problems),
-        success: fields.list("success", problems),
-        give_up_on: fields.list("give_up_on", problems),
+        success: statuses(&fields, "success", problems),
+        give_up_on: statuses(&fields, "give_up_on", problems),
         concurrency: fields.scalar("concurrency", problems),
         headers: pairs(&fields, "headers", "the header", problems),
         sign: sign(&fields, problems),
@@ -171,8 +188,18 @@ pub(super) fn destination<'t>(name: Scalar<'t>, of: &str, node: &'t Node, proble
         order_wait: fields.scalar("order_wait", problems),
         paused: fields.scalar("paused", problems),
         body: fields.entry("body"),
-        remove: fields.entry("remove").zip(fields.list("remove", problems)).map(|(entry, paths)| Remove { at: entry.key.span, paths }),
+        remove: remove(&fields, problems),
     })
+}
+
+fn statuses<'t>(fields: &Fields<'t>, key: &str, problems: &mut Problems) -> Option<Statuses<'t>> {
+    let entry = fields.entry(key)?;
+    Some(Statuses { at: entry.key.span, codes: fields.list(key, problems)? })
+}
+
+fn remove<'t>(fields: &Fields<'t>, problems: &mut Problems) -> Option<Remove<'t>> {
+    let entry = fields.entry("remove")?;
+    Some(Remove { at: entry.key.span, paths: fields.list("remove", problems)? })
 }
 
 fn retry<'t>(fields: &Fields<'t>, problems: &mut Problems) -> Option<Retry<'t>> {
