@@ -33,12 +33,13 @@ pub enum Answer {
 }
 
 /// All but what is taken.
-pub const FAILURES: [Answer; 19] = [
+pub const FAILURES: [Answer; 20] = [
     Answer::Refuses(302),
     Answer::Refuses(400),
     Answer::Refuses(401),
     Answer::Refuses(404),
     Answer::Refuses(410),
+    Answer::Refuses(431),
     Answer::Refuses(422),
     Answer::Refuses(429),
     Answer::Refuses(500),
@@ -120,7 +121,8 @@ impl Answer {
     /// Whether the destination is there, though it may not have this one event.
     pub fn shows_life(self, policy: &Policy) -> bool {
         let of_this_event = |status| {
-            [400, 404, 409, 410, 413, 415, 422].contains(&status) || ((400..500).contains(&status) && policy.give_up_on.contains(status))
+            [400, 404, 409, 410, 413, 414, 415, 422, 431].contains(&status)
+                || ((400..500).contains(&status) && policy.give_up_on.contains(status))
         };
         matches!(self, Self::Takes(_)) || self.asks_for_time_only() || self.refusal().is_some_and(of_this_event)
     }
