@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 use hookgate::{
-    destination::{self, Receipt, SendError, Settings},
+    destination::{self, Payload, Receipt, SendError, Settings},
     domain::{
         clock::{Clock, Timestamp},
         delivery::{Accepted, Delivery, Seq},
@@ -80,6 +80,8 @@ async fn attempts(listener: &TcpListener, manner: Manner, answer: &[u8]) {
         method: Method::POST,
         timeout,
         headers: Vec::new(),
+        target: None,
+        payload: Payload::AsReceived,
         success: StatusSet::success(),
         sign: Vec::new(),
         auth: None,
@@ -103,7 +105,12 @@ async fn attempts(listener: &TcpListener, manner: Manner, answer: &[u8]) {
         Err(SendError::Timeout(_)) => assert_eq!(manner, Manner::Silent, "the answer was over"),
         Err(SendError::Protocol(cause)) => assert!(!cause.is_empty()),
         Err(
-            other @ (SendError::Dns { .. } | SendError::Connect(_) | SendError::Tls(_) | SendError::Refused { .. } | SendError::Auth(_)),
+            other @ (SendError::Dns { .. }
+            | SendError::Connect(_)
+            | SendError::Tls(_)
+            | SendError::Refused { .. }
+            | SendError::Auth(_)
+            | SendError::Unsendable(_)),
         ) => panic!("the request was taken: {other}"),
     }
     destination.tidy();
