@@ -64,6 +64,12 @@ fn body(node: &Node, of: &str, checks: &mut Checks<'_>) -> Option<Body> {
 }
 
 fn member(entry: &Entry, of: &str, checks: &mut Checks<'_>) -> Option<(Box<str>, Body)> {
+    if let Kind::Scalar(text, Style::Plain) = &entry.key.kind
+        && **text == *"<<"
+    {
+        let found = Problem::error(Code::UnknownKey, entry.key.span, format!("{of} has YAML's merge key, which is not read"));
+        checks.problems.push(found.help("write out what it would bring; a member that is called so goes in quotes: `\"<<\"`"));
+    }
     let key = key(entry)?;
     if key.contains("{{") || key.contains("${") {
         let found = Problem::error(Code::InvalidTemplate, entry.key.span, format!("a key in {of} is fixed: nothing is put into it"));

@@ -141,6 +141,20 @@ async fn a_path_that_a_value_makes_unsafe_is_dead_at_once_and_goes_out_once_the_
 }
 
 #[tokio::test]
+async fn an_answer_that_waits_for_what_cannot_be_sent_is_given_at_once() {
+    let sink = Sink::always(Reply::status(200));
+    let respond = "respond: { wait_for: erp, within: 10s, ok: 200, otherwise: 201 }";
+    let rules = rules(&format!("url: \"{}\"", sink.url("/{{ order_no }}"))).replace("to: erp }", &format!("to: erp, {respond} }}"));
+    let gateway = Gateway::start(&rules).await;
+    let mut payload = payment("paid", "R1");
+    payload["order_no"] = json!("");
+    let answer = gateway.send(&signed(&payload)).await;
+    assert_eq!(answer.code, 201, "{}", answer.text());
+    gateway.until_status(&answer.event(), "dead").await;
+    assert_eq!(gateway.metric("hookgate_wait_for_total{destination=\"erp\",outcome=\"failed\"}").await, 1.0);
+}
+
+#[tokio::test]
 async fn a_field_that_is_left_out_reaches_nobody_and_what_stays_keeps_its_bytes() {
     let sink = Sink::always(Reply::status(200));
     let settings = format!("url: \"{}\"\nremove: [pg_params.card_number, token, signature]", sink.url("/"));
@@ -247,6 +261,24 @@ async fn an_event_that_the_store_fails_to_read_is_asked_for_again_and_one_that_i
     let settlements = gateway.store.wait_for("the end", |settlements| settlements.len() == 1).await;
     assert!(settlements[0].next == Next::Dead && settlements[0].attempt.error.as_deref().unwrap().contains("no longer has the bytes"));
     assert_eq!(sink.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn an_event_that_is_damaged_in_the_store_is_dead_and_holds_up_nobody() {
+    for (path, read) in [("/{{ no }}", "kept"), ("/plain", "body")] {
+        let sink = Sink::always(Reply::status(200));
+        let clock = Clock::system();
+        let store = FakeStore::new(clock.clone());
+        let damaged = store.add(&["erp"], b"{\"no\":1}");
+        store.damage(damaged);
+        store.add(&["erp"], b"{\"no\":2}");
+        let gateway = deliver::Gateway::over(store, vec![lane(&sink.url(path), policy(1))], clock);
+        let settlements = gateway.store.wait_for("both", |settlements| settlements.len() == 2).await;
+        assert_eq!((settlements[0].seq, settlements[0].next, settlements[1].next), (damaged, Next::Dead, Next::Delivered));
+        let error = settlements[0].attempt.error.as_deref().expect("a cause");
+        assert!(error.contains("what it has of it is damaged"), "{error}");
+        assert_eq!((gateway.store.calls(read), sink.requests().len()), (2, 1), "asked again it would be no better");
+    }
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ use hookgate::{
     },
 };
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -46,6 +46,7 @@ struct State {
     settlements: Vec<Settlement>,
     last: i64,
     failures: HashMap<&'static str, usize>,
+    damaged: HashSet<Seq>,
     calls: HashMap<&'static str, usize>,
 }
 
@@ -137,6 +138,11 @@ impl FakeStore {
         self.state().calls.get(operation).copied().unwrap_or(0)
     }
 
+    /// Whoever reads the event finds it damaged from now on.
+    pub fn damage(&self, seq: Seq) {
+        self.state().damaged.insert(seq);
+    }
+
     /// Forgets the bytes of an event.
     pub fn lose_body(&self, seq: Seq) {
         self.state().bodies.remove(&seq);
@@ -188,6 +194,14 @@ impl FakeStore {
             row.lease(destination.clone())
         };
         Ok((Leased { leases: rows[..taken].iter_mut().map(lease).collect(), next_due }, slowness))
+    }
+
+    fn readable(&self, operation: &'static str, seq: Seq) -> Result<MutexGuard<'_, State>, StoreError> {
+        let state = self.call(operation)?;
+        match state.damaged.contains(&seq) {
+            true => Err(StoreError::Failing(Arc::new(rusqlite::Error::IntegralValueOutOfRange(0, 7)))),
+            false => Ok(state),
+        }
     }
 
     fn call(&self, operation: &'static str) -> Result<MutexGuard<'_, State>, StoreError> {
@@ -270,12 +284,12 @@ impl Store for FakeStore {
     }
 
     fn body(&self, seq: Seq) -> Answer<'_, Option<Bytes>> {
-        Box::pin(async move { Ok(self.call("body")?.bodies.get(&seq).cloned()) })
+        Box::pin(async move { Ok(self.readable("body", seq)?.bodies.get(&seq).cloned()) })
     }
 
     fn kept(&self, seq: Seq) -> Answer<'_, Option<Kept>> {
         Box::pin(async move {
-            let state = self.call("kept")?;
+            let state = self.readable("kept", seq)?;
             let event = state.rows.iter().find(|((_, of), _)| *of == seq).map(|(_, row)| Arc::clone(&row.event));
             Ok(event.zip(state.bodies.get(&seq).cloned()).map(|(event, body)| Kept {
                 id: event.id,
