@@ -1,7 +1,7 @@
 //! Checks `sources`.
 
 use super::{
-    Source,
+    Source, Unset,
     diagnostics::Code,
     interpolate::{Origin, Purpose, Value},
     lints, providers, raw,
@@ -160,6 +160,10 @@ fn secrets(raw: &raw::Source<'_>, scheme: &Scheme, of: &str, checks: &mut Checks
     let mut names = Vec::new();
     for scalar in scalars {
         let Some(value) = checks.interpolator.value(*scalar, Purpose::Key, &mut checks.problems) else { continue };
+        // What stands in for a key that is not set verifies nothing, so that nobody takes a refusal for an answer.
+        if value.origin == Origin::Unset && checks.interpolator.unset == Unset::Placeholder {
+            continue;
+        }
         let key = value.text.trim_end_matches('\0');
         if key.trim().is_empty() {
             let what = if key.is_empty() { "empty" } else { "nothing but white space" };

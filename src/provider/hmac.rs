@@ -1,13 +1,14 @@
 //! Any sender that signs the raw body, alone or with a time, by an HMAC in a header. The payload is of any form.
 
 use super::{
-    HeaderFault, OpenError, Provider, SignatureError,
+    HeaderFault, OpenError, Origin, Provider, SignatureError,
     headers::{fault, near, one, seconds},
     mapped::Mapping,
     signature::{Algorithm, Encoding, Keys},
 };
 use crate::domain::{
     event::{Event, Fields, Reason, Verdict},
+    field::Field,
     id::EventId,
     json::Document,
     name::Name,
@@ -121,5 +122,14 @@ impl Provider for Hmac {
 
     fn claims(&self, payload: &Document) -> Fields {
         self.mapping.fields(payload)
+    }
+
+    fn origins(&self, event: &Event) -> Vec<Origin> {
+        self.mapping.origins(event)
+    }
+
+    /// Every body is signed as a whole.
+    fn covers(&self, _field: &Field, _event: &Event) -> bool {
+        true
     }
 }

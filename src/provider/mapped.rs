@@ -1,5 +1,6 @@
 //! Payloads of any form: which place in them says what a rule calls `state`, `amount` and the like.
 
+use super::Origin;
 use crate::domain::{
     event::{Event, Fields, Flags, Kind, Normal, Verdict},
     id::EventId,
@@ -35,6 +36,23 @@ impl Mapping {
             }
         }
         fields
+    }
+
+    /// Where the fields of an event were found. All of a body is signed.
+    pub(super) fn origins(&self, event: &Event) -> Vec<Origin> {
+        let place = |field| self.0.iter().rev().find(|(name, _)| *name == field).map(|(_, path)| path.to_string().into_boxed_str());
+        let origin = |field| match field {
+            Normal::Kind => {
+                let (place, because) = match event.kind {
+                    Kind::Payment => (place(Normal::State), "it has a `state`"),
+                    Kind::Operation => (place(Normal::Operation), "it has no `state`, and an `operation`"),
+                    Kind::Other => (None, "it has neither a `state` nor an `operation`, as `fields` of the source takes them"),
+                };
+                Origin { field, place, because: Some(because), signed: true }
+            }
+            field => Origin { field, place: place(field), because: None, signed: true },
+        };
+        Normal::ALL.into_iter().filter(|field| *field != Normal::From && event.normal(*field).is_some()).map(origin).collect()
     }
 
     /// The event of a request of which nothing is verified.

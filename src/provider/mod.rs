@@ -3,6 +3,7 @@
 
 use crate::domain::{
     event::{Event, Fields, Flags, Kept, Verdict},
+    field::Field,
     json::Document,
     name::Name,
     quantity::show_duration,
@@ -17,11 +18,13 @@ pub mod ottu;
 
 mod headers;
 mod mapped;
+mod origin;
 mod signature;
 mod standard_webhooks;
 mod verification;
 
 pub use mapped::Mapping;
+pub use origin::Origin;
 pub use signature::{Algorithm, Encoding};
 pub use verification::{Check, Verification};
 
@@ -47,6 +50,13 @@ pub trait Provider: Send + Sync + std::fmt::Debug {
 
     /// What a request says of itself, verified or not: for operators only.
     fn claims(&self, payload: &Document) -> Fields;
+
+    /// Where the normalised fields of an event of this provider were found: of those that are there and that the payload
+    /// decides.
+    fn origins(&self, event: &Event) -> Vec<Origin>;
+
+    /// Whether a signature that holds proves what the event says there, or that it says nothing there.
+    fn covers(&self, field: &Field, event: &Event) -> bool;
 }
 
 /// How a source's requests are verified and read.
@@ -172,6 +182,15 @@ pub struct Vocabulary {
 }
 
 impl Scheme {
+    /// The provider, as the rules file calls it.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Ottu => "ottu",
+            Self::StandardWebhooks(_) => "standard-webhooks",
+            Self::Hmac(..) => "hmac",
+        }
+    }
+
     /// The codes that tell the sender that its event was taken.
     pub fn answers(&self) -> RangeInclusive<u16> {
         match self {

@@ -1,11 +1,12 @@
 //! Ottu: payments and operations, signed by HMAC-SHA256 over 18 fields.
 
 use super::{
-    OpenError, Provider, Settings, SignatureError, Unsigned, Vocabulary,
+    OpenError, Origin, Provider, Settings, SignatureError, Unsigned, Vocabulary,
     signature::{Keys, Signature},
 };
 use crate::domain::{
     event::{Event, Fields, Flags, Kind, Reason, Verdict},
+    field::Field,
     id::EventId,
     json::{self, Document},
     name::Name,
@@ -16,6 +17,7 @@ use http::header::CONTENT_TYPE;
 mod anomaly;
 mod fields;
 mod normalise;
+mod origin;
 pub mod samples;
 mod sign;
 mod variant;
@@ -140,6 +142,14 @@ impl Provider for Ottu {
     fn claims(&self, payload: &Document) -> Fields {
         let top = Top::of(payload.root());
         normalise::fields(&top, normalise::kind(&top))
+    }
+
+    fn origins(&self, event: &Event) -> Vec<Origin> {
+        origin::origins(event)
+    }
+
+    fn covers(&self, field: &Field, event: &Event) -> bool {
+        origin::covers(field, event)
     }
 
     fn open(&self, received: &Received) -> Result<Event, OpenError> {

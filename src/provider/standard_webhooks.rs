@@ -1,13 +1,14 @@
 //! Standard Webhooks 1.0: verifies what `domain/standard_webhooks.rs` signs. The payload is of any form.
 
 use super::{
-    HeaderFault, OpenError, Provider, SignatureError,
+    HeaderFault, OpenError, Origin, Provider, SignatureError,
     headers::{fault, near, one, seconds},
     mapped::Mapping,
     signature::{Algorithm, Keys, Signature},
 };
 use crate::domain::{
     event::{Event, Fields, Reason, Verdict},
+    field::Field,
     id::EventId,
     json::Document,
     name::Name,
@@ -72,6 +73,15 @@ impl Provider for StandardWebhooks {
 
     fn claims(&self, payload: &Document) -> Fields {
         self.mapping.fields(payload)
+    }
+
+    fn origins(&self, event: &Event) -> Vec<Origin> {
+        self.mapping.origins(event)
+    }
+
+    /// Every body is signed as a whole.
+    fn covers(&self, _field: &Field, _event: &Event) -> bool {
+        true
     }
 }
 

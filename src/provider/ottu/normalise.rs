@@ -47,16 +47,22 @@ fn complete(fields: &mut Fields, top: &Top<'_>) {
     if fields.result.is_none() {
         fields.result = top.success.and_then(outcome).map(Into::into);
     }
-    let named = top.operation.and_then(Value::text).filter(|text| !text.is_empty());
-    fields.operation = match named {
-        Some(_) => text(top.operation),
-        None => fields.state.as_deref().and_then(operation_of).map(Into::into),
-    };
+    fields.operation = if is_named(top) { text(top.operation) } else { fields.state.as_deref().and_then(operation_of).map(Into::into) };
     fields.amount =
         fields.amount.take().filter(|amount| &**amount != "None").or_else(|| inner("amount").filter(|amount| &**amount != "None"));
     if fields.currency_code.is_none() {
         fields.currency_code = inner("currency_code");
     }
+}
+
+/// Whether an operation says itself which one it is.
+pub(super) fn is_named(top: &Top<'_>) -> bool {
+    top.operation.and_then(Value::text).is_some_and(|text| !text.is_empty())
+}
+
+/// Whether a signed field says something that counts.
+pub(super) fn is_said(top: &Top<'_>, name: &str) -> bool {
+    signed(top, name).is_some()
 }
 
 fn outcome(success: Value<'_>) -> Option<&'static str> {

@@ -13,6 +13,7 @@ use std::net::{IpAddr, Ipv4Addr};
 mod ambiguity;
 mod anomalies;
 mod normalised;
+mod origins;
 mod signing;
 
 const KEY: &str = "test-hmac-key";
