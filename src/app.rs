@@ -35,6 +35,7 @@ use tokio::{
 };
 
 mod dev;
+mod explain;
 mod inherited;
 mod reload;
 
@@ -160,6 +161,7 @@ async fn run(
         metrics: Arc::clone(&metrics),
         clock: clock.clone(),
         dev: sink.clone().map(|sink| reload::Dev { sink, admin: config.admin.listen }),
+        subject: explain::InForce::new(config.subject()),
         current: Current { at_start, destinations }.into(),
     });
     let (draining, is_draining) = watch::channel(false);

@@ -10,6 +10,8 @@ pub mod config;
 
 pub mod domain;
 
+pub mod rehearse;
+
 pub mod admin;
 pub mod receive;
 
@@ -19,8 +21,6 @@ pub mod store;
 
 pub mod deliver;
 pub mod destination;
-
-pub mod rehearse;
 
 pub mod log;
 pub mod metrics;

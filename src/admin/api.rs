@@ -51,6 +51,10 @@ impl Admin {
                 only(request, Method::POST)?;
                 self.discard(id, request).await
             }
+            ["explain"] => {
+                only(request, Method::POST)?;
+                self.explain(request)
+            }
             ["destinations"] => {
                 only(request, Method::GET)?;
                 self.destinations().await
@@ -83,7 +87,10 @@ impl Admin {
         let id = event_id(id)?;
         let Some(event) = self.store.event(id).await.map_err(unavailable)? else { return Err(unknown_event()) };
         let body = self.store.body(event.summary.seq).await.map_err(unavailable)?;
-        Ok(Reply::json(200, &view::detail(&event, body.as_ref())))
+        let now = self.explained_now(&event, body.as_ref());
+        let mut view = view::detail(&event, body.as_ref());
+        view["explanation"]["now"] = now;
+        Ok(Reply::json(200, &view))
     }
 
     async fn retry(&self, id: &str, request: &Request) -> Result<Reply, Problem> {
@@ -125,7 +132,7 @@ impl Admin {
         }
         let Some(body) = self.store.body(event.summary.seq).await.map_err(unavailable)? else { return Err(unknown_event()) };
         let plan = self.gateway.plan(event.kept(body));
-        let (routing, rules) = (view::routing(plan.routing), plan.rules.clone());
+        let (routing, rules) = (plan.routing.as_str(), plan.rules.clone());
         match self.store.release(id, plan).await.map_err(unavailable)? {
             None => Err(unknown_event()),
             Some(Released::NotQuarantined) => Err(not_quarantined()),
@@ -240,12 +247,18 @@ pub(super) fn body<T: DeserializeOwned>(request: &Request, wanted: &str) -> Resu
     if request.body.is_empty() {
         return Ok(None);
     }
-    let content_type = request.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if !content_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json") {
-        return Err(Problem::new(415, "Not JSON", "The body of a call must be application/json."));
-    }
+    is_json(request)?;
     let read = serde_json::from_slice(&request.body);
     read.map(Some).map_err(|_| Problem::new(400, "Bad request", format!("The body is not {wanted}.")))
+}
+
+/// Whether the body of a call is said to be JSON: what a browser sends by itself is not.
+pub(super) fn is_json(request: &Request) -> Result<(), Problem> {
+    let content_type = request.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if content_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json") {
+        return Ok(());
+    }
+    Err(Problem::new(415, "Not JSON", "The body of a call must be application/json."))
 }
 
 fn retry_destination(request: &Request) -> Result<Option<Name>, Problem> {

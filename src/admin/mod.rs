@@ -5,7 +5,7 @@ use crate::{
     deliver::lanes::Lanes,
     domain::{
         clock::Clock,
-        event::Kept,
+        event::{Kept, Verdict},
         name::Name,
         plan::{Plan, Target},
         problem::Problem,
@@ -26,6 +26,7 @@ mod api;
 mod auth;
 pub mod bulks;
 pub mod dev_sink;
+mod explain;
 mod health;
 mod pause;
 mod replay;
@@ -80,6 +81,15 @@ pub trait Gateway: Send + Sync {
     /// The event's deliveries to these destinations, whatever the rules say.
     fn targets(&self, kept: Kept, destinations: &[Name]) -> Vec<Target>;
 
+    /// What would become of a payload by the rules in force, at the source of that name; without a name, at the first.
+    ///
+    /// # Errors
+    /// It can be no event there.
+    fn explain(&self, from: Option<&str>, payload: Bytes) -> Result<Value, Unexplained>;
+
+    /// What the rules in force say to an event that came before.
+    fn explain_kept(&self, kept: Kept, verdict: Verdict) -> Value;
+
     /// How many requests that were refused for their signature are kept, and the newest of them, newest first.
     fn rejected(&self, limit: usize) -> (usize, Vec<Rejected>);
 
@@ -87,6 +97,11 @@ pub trait Gateway: Send + Sync {
     /// Goes on to its end whether or not anybody waits for it.
     fn reload(self: Arc<Self>) -> Reloading;
 }
+
+/// Why there is nothing to explain: for people.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Unexplained(pub String);
 
 /// The warnings of a rules file that was taken, or the problems of one that was not, each as `check --format json` shows it.
 pub type Reloading = Pin<Box<dyn Future<Output = Result<Vec<Value>, Vec<Value>>> + Send>>;

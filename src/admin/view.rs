@@ -9,7 +9,6 @@ use crate::{
         json::Document,
         mask,
         name::Name,
-        plan::Routing,
         rejected::Rejected,
         text::clipped,
     },
@@ -170,15 +169,6 @@ fn attempt(destination: Option<&Name>, attempt: &Attempt) -> Value {
     view
 }
 
-/// What the rules made of an event.
-pub fn routing(routing: Routing) -> &'static str {
-    match routing {
-        Routing::Routed => "routed",
-        Routing::Dropped => "dropped",
-        Routing::Unmatched => "unmatched",
-    }
-}
-
 fn explanation(event: &EventSummary) -> Value {
     let reason = match event.verdict {
         Verdict::Accepted => None,
@@ -186,7 +176,7 @@ fn explanation(event: &EventSummary) -> Value {
     };
     let found = match (event.verdict, event.routing) {
         (Verdict::Quarantined(_), _) => "quarantined",
-        (Verdict::Accepted, of_rules) => routing(of_rules),
+        (Verdict::Accepted, of_rules) => of_rules.as_str(),
     };
     let targets = event.deliveries.iter().map(|delivery| json!({ "destination": delivery.destination, "rules": delivery.rules }));
     json!({ "routing": found, "quarantine_reason": reason, "rules": event.rules, "destinations": targets.collect::<Vec<_>>() })

@@ -1,13 +1,13 @@
 //! What the rules file says while the gateway runs: put in force at the start, and again after a reload, whole or not at all.
 
 use crate::{
-    admin::{Gateway, Reloading, dev_sink::DevSink},
+    admin::{Gateway, Reloading, Unexplained, dev_sink::DevSink},
     config::{self, Config, Loaded, Unset},
     deliver::lanes::{Lane, Lanes},
     destination::{self, Destination},
     domain::{
         clock::Clock,
-        event::Kept,
+        event::{Kept, Verdict},
         name::Name,
         plan::{Plan, Respond, Target},
         rejected::Rejected,
@@ -18,11 +18,12 @@ use crate::{
     store::{Store, StoreError},
     tasks,
 };
+use bytes::Bytes;
 use serde_json::{Value, json};
 use std::{collections::HashMap, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use tokio::{sync::Mutex, time::timeout};
 
-use super::dev;
+use super::{dev, explain::InForce};
 
 /// How long a start or a reload waits for deliveries that are parked or taken up again; a great many go on beside the rest.
 const SERVE_WAIT: Duration = Duration::from_secs(1);
@@ -39,6 +40,8 @@ pub(super) struct Reloader {
     pub(super) dev: Option<Dev>,
     /// One reload at a time.
     pub(super) current: Mutex<Current>,
+    /// What is in force, as far as events are concerned.
+    pub(super) subject: InForce,
 }
 
 /// What `serve --dev` replaces destinations by.
@@ -122,6 +125,7 @@ impl Reloader {
         self.lanes.replace(current.destinations.lanes(&config));
         serve(&self.store, &self.lanes, names).await;
         let rules = config.rules.rules.len();
+        self.subject.replace(config.subject());
         self.door.replace(sources(&config), Arc::new(config.rules));
         self.metrics.config_taken(rules, self.clock.now());
         tracing::info!(rules, file = %self.file.display(), "the rules file was read again and is in force");
@@ -142,6 +146,14 @@ impl Gateway for Reloader {
 
     fn targets(&self, kept: Kept, destinations: &[Name]) -> Vec<Target> {
         self.door.rules().targets(destinations, &provider::restore(kept))
+    }
+
+    fn explain(&self, from: Option<&str>, payload: Bytes) -> Result<Value, Unexplained> {
+        self.subject.explain(from, payload, self.clock.now())
+    }
+
+    fn explain_kept(&self, kept: Kept, verdict: Verdict) -> Value {
+        self.subject.explain_kept(kept, verdict, self.clock.now())
     }
 
     fn rejected(&self, limit: usize) -> (usize, Vec<Rejected>) {

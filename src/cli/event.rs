@@ -1,7 +1,7 @@
 //! `hookgate event`: one event with its deliveries and attempts.
 
 use super::{
-    Exit, event_tables,
+    Exit, event_tables, explanation,
     gateway::GatewayOptions,
     query::Query,
     streams::{Colours, print},
@@ -73,8 +73,9 @@ fn describe(event: &Value, colours: Colours) -> String {
         text.push('\n');
         text.push_str(&table.render(colours));
     }
-    for member in ["explanation", "payload"].into_iter().filter(|member| !event[member].is_null()) {
-        text.push_str(&format!("\n{}\n{}", member.to_uppercase(), json(&event[member])));
+    text.push_str(&explanation::of_event(&event["explanation"]));
+    if !event["payload"].is_null() {
+        text.push_str(&format!("\nPAYLOAD\n{}", json(&event["payload"])));
     }
     text
 }

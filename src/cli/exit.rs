@@ -8,6 +8,7 @@ use super::{
 use crate::{
     config::ConfigError,
     domain::{edit::EditError, standard_webhooks::KeyError},
+    rehearse::UnknownSource,
 };
 use std::{io, path::PathBuf, process::ExitCode};
 
@@ -80,6 +81,8 @@ pub enum UsageError {
         #[source]
         cause: EditError,
     },
+    #[error(transparent)]
+    Source(#[from] UnknownSource),
     #[error("{found:?} is no filter; wanted KEY=VALUE with one of {wanted}{}", suggestion(.similar))]
     Filter { found: Box<str>, wanted: Box<str>, similar: Option<&'static str> },
 }

@@ -12,6 +12,8 @@ mod event_file;
 mod event_tables;
 mod events;
 mod exit;
+mod explain;
+mod explanation;
 mod filter;
 mod follow;
 mod gateway;
@@ -57,6 +59,7 @@ pub enum Command {
     Serve(serve::Serve),
     Check(check::Check),
     Test(test::Test),
+    Explain(explain::Explain),
     Sample(sample::Sample),
     Sign(sign::Sign),
     Verify(verify::Verify),
@@ -86,6 +89,7 @@ impl Command {
             Self::Serve(command) => command.run().await,
             Self::Check(command) => command.run(),
             Self::Test(command) => command.run(),
+            Self::Explain(command) => command.run(),
             Self::Sample(command) => command.run(),
             Self::Sign(command) => command.run(),
             Self::Verify(command) => command.run(),
@@ -116,6 +120,7 @@ Examples:
   hookgate serve --dev --config rules.yaml
   hookgate check rules.yaml
   hookgate test rules.yaml --coverage
+  hookgate explain payment.paid --config rules.yaml
   hookgate send payment.paid --to http://127.0.0.1:8080/webhooks/ottu --secret-env KEY
   hookgate events --filter status=dead --since 2h";
 

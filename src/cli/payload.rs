@@ -141,6 +141,14 @@ impl Payload {
         Ok(Webhook { headers: headers.into(), body })
     }
 
+    /// The bytes with these changes, and nothing else done to them.
+    ///
+    /// # Errors
+    /// It cannot be changed so.
+    pub fn edited(&self, sets: &[Set]) -> Result<Vec<u8>, UsageError> {
+        self.changed(sets, Ids::Kept)
+    }
+
     fn changed(&self, sets: &[Set], ids: Ids) -> Result<Vec<u8>, UsageError> {
         let mut bytes = self.bytes.clone();
         if ids == Ids::Fresh {

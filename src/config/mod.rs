@@ -44,7 +44,14 @@ mod when;
 mod yaml;
 
 use self::{cases::Stage, interpolate::Interpolator, raw::Raw, rules::Known, trees::Reader, values::Checks};
-use crate::{admin, deliver, destination, domain::name::Name, provider, receive, rehearse, route::Rules, store};
+use crate::{
+    admin, deliver, destination,
+    domain::name::Name,
+    provider, receive,
+    rehearse::{self, Subject},
+    route::Rules,
+    store,
+};
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -84,6 +91,22 @@ pub struct Test {
     pub case: rehearse::Case,
     /// Where it is: what is said of it when it fails.
     at: Diagnostic,
+}
+
+impl Config {
+    /// What it says of events: for whoever asks what would become of one.
+    pub fn subject(&self) -> Subject {
+        let source = |source: &Source| rehearse::Source { name: source.receive.name.clone(), provider: source.provider.clone() };
+        let destination = |destination: &Destination| {
+            let Destination { name, settings, policy } = destination.clone();
+            rehearse::Destination { name, settings, policy }
+        };
+        Subject {
+            sources: self.sources.iter().map(source).collect(),
+            destinations: self.destinations.iter().map(destination).collect(),
+            rules: self.rules.clone(),
+        }
+    }
 }
 
 /// A source: how it is received and how it is verified.

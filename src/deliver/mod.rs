@@ -20,6 +20,7 @@ mod queue;
 mod rate;
 mod refill;
 pub mod retry;
+mod schedule;
 mod timer;
 mod track;
 pub mod watch;

@@ -60,6 +60,17 @@ pub enum Routing {
     Unmatched,
 }
 
+impl Routing {
+    /// As the API writes it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Routed => "routed",
+            Self::Dropped => "dropped",
+            Self::Unmatched => "unmatched",
+        }
+    }
+}
+
 impl Plan {
     /// The same answer, and no destination: of an event that is kept back.
     #[must_use]

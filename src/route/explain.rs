@@ -113,7 +113,7 @@ fn finding(rule: &Rule, stopped: Option<&Name>, event: &Event) -> Finding {
     }
     match rule.when.as_ref().and_then(|when| refusal(when, event)) {
         Some(refusal) => Finding::Fails(refusal),
-        None => Finding::Holds(rule.fields().into_iter().map(|field| sight(field, event)).collect()),
+        None => Finding::Holds(rule.fields().into_iter().map(|field| Sight::of(field, event)).collect()),
     }
 }
 
@@ -128,13 +128,13 @@ fn refusal(condition: &Condition, event: &Event) -> Option<Refusal> {
         Condition::Not(inner) => {
             let mut fields = Vec::new();
             collect(inner, &mut fields);
-            let found = || fields.into_iter().map(|field| sight(field, event)).collect();
+            let found = || fields.into_iter().map(|field| Sight::of(field, event)).collect();
             inner.holds(event).then(|| Refusal::Not { condition: condition.to_string(), found: found() })
         }
         Condition::Field(field, tests) => {
             let found = field.find(event);
             let failed = tests.iter().find(|test| !test.holds(&found))?;
-            let found = Sight { hint: hint(failed, &found), ..sight(field, event) };
+            let found = Sight { hint: hint(failed, &found), ..Sight::of(field, event) };
             Some(Refusal::Field { condition: words::of_field(field, failed), found })
         }
     }
@@ -149,14 +149,17 @@ fn collect<'c>(condition: &'c Condition, fields: &mut Vec<&'c Field>) {
     }
 }
 
-fn sight(field: &Field, event: &Event) -> Sight {
-    let seen = match field.find(event) {
-        Found::Absent => Seen::Absent,
-        Found::Textless => Seen::Textless,
-        Found::Text(text) if mask::is_clear(field) => Seen::Text(clipped(&text, SHOWN).into_owned()),
-        Found::Text(_) => Seen::Hidden,
-    };
-    Sight { field: field.clone(), seen, hint: None }
+impl Sight {
+    /// What the event has there.
+    pub fn of(field: &Field, event: &Event) -> Self {
+        let seen = match field.find(event) {
+            Found::Absent => Seen::Absent,
+            Found::Textless => Seen::Textless,
+            Found::Text(text) if mask::is_clear(field) => Seen::Text(clipped(&text, SHOWN).into_owned()),
+            Found::Text(_) => Seen::Hidden,
+        };
+        Self { field: field.clone(), seen, hint: None }
+    }
 }
 
 /// What one would look for in vain in the value alone.

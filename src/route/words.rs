@@ -1,10 +1,14 @@
-//! Conditions in the words of the rules file, on one line.
+//! Conditions in the words of the rules file, on one line; what is wanted of a field that may be personal is masked as it is.
 
 use super::{
     condition::{Comparison, Condition, Test},
     pattern::Pattern,
 };
-use crate::domain::{field::Field, text::clipped};
+use crate::domain::{
+    field::Field,
+    mask::{self, MASK},
+    text::clipped,
+};
 use std::fmt;
 
 /// So many values of a list are written out.
@@ -50,8 +54,9 @@ pub(super) fn of_field(field: &Field, test: &Test) -> String {
 
 fn line(f: &mut fmt::Formatter<'_>, field: &Field, tests: &[Test]) -> fmt::Result {
     write!(f, "{field}: ")?;
+    let values = |patterns| Values { patterns, is_clear: mask::is_clear(field) };
     match tests {
-        [Test::Equals(patterns)] => return write!(f, "{}", Values(patterns)),
+        [Test::Equals(patterns)] => return write!(f, "{}", values(patterns)),
         [] => return f.write_str("{}"),
         _ => {}
     }
@@ -59,10 +64,11 @@ fn line(f: &mut fmt::Formatter<'_>, field: &Field, tests: &[Test]) -> fmt::Resul
         f.write_str(if place == 0 { "{ " } else { ", " })?;
         match test {
             // Beside other tests the file has no such form; a list of one value says it.
-            Test::Equals(patterns) => write!(f, "any: {}", Values(patterns))?,
-            Test::NotEquals(patterns) => write!(f, "not: {}", Values(patterns))?,
+            Test::Equals(patterns) => write!(f, "any: {}", values(patterns))?,
+            Test::NotEquals(patterns) => write!(f, "not: {}", values(patterns))?,
             Test::Compare(comparison, limit) => write!(f, "{}: {limit}", comparison.as_str())?,
             Test::Exists(wanted) => write!(f, "exists: {wanted}")?,
+            Test::Matches(_) if !mask::is_clear(field) => write!(f, "matches: {MASK}")?,
             Test::Matches(regex) => {
                 let text = regex.as_str();
                 let text = text.strip_prefix(r"\A(?:").and_then(|text| text.strip_suffix(r")\z")).unwrap_or(text);
@@ -104,19 +110,25 @@ impl fmt::Display for Braced<'_> {
 }
 
 /// One value, or a list of them.
-struct Values<'a>(&'a [Pattern]);
+struct Values<'a> {
+    patterns: &'a [Pattern],
+    is_clear: bool,
+}
 
 impl fmt::Display for Values<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let [one] = self.0 {
+        if !self.is_clear {
+            return f.write_str(MASK);
+        }
+        if let [one] = self.patterns {
             return value(f, one);
         }
         f.write_str("[")?;
-        for (place, pattern) in self.0.iter().take(VALUES).enumerate() {
+        for (place, pattern) in self.patterns.iter().take(VALUES).enumerate() {
             f.write_str(if place == 0 { "" } else { ", " })?;
             value(f, pattern)?;
         }
-        let more = self.0.len().saturating_sub(VALUES);
+        let more = self.patterns.len().saturating_sub(VALUES);
         if more > 0 { write!(f, ", … {more} more]") } else { f.write_str("]") }
     }
 }
@@ -153,7 +165,10 @@ mod tests {
             (field("body.state", vec![not(&["failed"])]), "body.state: { not: failed }"),
             (field("amount", vec![at_least("1000"), below("0.50")]), "amount: { gte: 1000, lt: 0.5 }"),
             (field("txn.state", vec![Test::Exists(true)]), "txn.state: { exists: true }"),
-            (field("x", vec![Test::Matches(whole_value("a|b\\d").expect("an expression"))]), r#"x: { matches: "a|b\\d" }"#),
+            (field("fee", vec![Test::Matches(whole_value("a|b\\d").expect("an expression"))]), r#"fee: { matches: "a|b\\d" }"#),
+            (field("customer_email", vec![equals(&["a@b"])]), "customer_email: ***"),
+            (field("customer_email", vec![not(&["a@b", "c@d"])]), "customer_email: { not: *** }"),
+            (field("customer_email", vec![Test::Matches(whole_value("a@b").expect("an expression"))]), "customer_email: { matches: *** }"),
             (
                 Condition::Any(vec![
                     Condition::All(vec![field("operation", vec![equals(&["refund"])]), field("kind", vec![equals(&["operation"])])]),

@@ -10,13 +10,14 @@ use std::{
 };
 use tempfile::TempDir;
 
+mod explain;
 mod operate;
 mod send;
 mod test;
 
 const ID: &str = "evt_01h2xcejqtf2nbrexx3vqjhp41";
-const COMMANDS: [&str; 12] =
-    ["serve", "check", "test", "sample", "sign", "verify", "send", "events", "event", "retry", "destinations", "healthcheck"];
+const COMMANDS: [&str; 13] =
+    ["serve", "check", "test", "explain", "sample", "sign", "verify", "send", "events", "event", "retry", "destinations", "healthcheck"];
 const ACCEPTED: &str = r#"{"status":"accepted","event":"evt_01h2xcejqtf2nbrexx3vqjhp41"}"#;
 const EVENTS: &str = r#"{"events":[{"id":"evt_01h2xcejqtf2nbrexx3vqjhp41","source":"ottu","kind":"payment","state":"paid","result":"success","operation":null,
     "amount":"10.000","currency_code":"KWD","reference_number":"A\u001b[2J","received_at":"2026-11-22T22:27:53.123Z","status":"dead","answer":200,
@@ -136,6 +137,10 @@ fn a_command_line_that_cannot_be_followed_ends_with_2() {
         &["events", "--limit", "0"],
         &["events", "--format", "xml"],
         &["send"],
+        &["explain"],
+        &["explain", "payment.payed"],
+        &["explain", "payment.paid", "--format", "xml"],
+        &["explain", "payment.paid", "--set", "amount"],
         &["send", "--all", "payment.paid", "--to", "http://127.0.0.1:1/"],
         &["send", "--to", "http://127.0.0.1:1/", "--repeat", "0"],
         &["sign", "x.json"],

@@ -18,14 +18,30 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("destination", &["domain", "tasks"]),
     ("receive", &["domain", "metrics", "tasks", "route", "provider", "store"]),
     ("deliver", &["domain", "metrics", "tasks", "store", "destination"]),
+    ("rehearse", &["domain", "route", "provider", "destination", "deliver"]),
     // It shows the lanes and wakes them.
     ("admin", &["domain", "metrics", "tasks", "store", "deliver"]),
-    // What would happen, without anything happening.
-    ("rehearse", &["domain", "route", "provider"]),
     // Each setting's type lives beside what it configures.
-    ("config", &["domain", "route", "provider", "store", "destination", "rehearse", "receive", "deliver", "admin"]),
-    ("app", &["domain", "tasks", "log", "metrics", "route", "provider", "store", "destination", "receive", "deliver", "admin", "config"]),
-    // It signs and verifies, finds the token where the store keeps it, and shows what rehearsals come to.
+    ("config", &["domain", "route", "provider", "store", "destination", "receive", "deliver", "rehearse", "admin"]),
+    (
+        "app",
+        &[
+            "domain",
+            "tasks",
+            "log",
+            "metrics",
+            "route",
+            "provider",
+            "store",
+            "destination",
+            "receive",
+            "deliver",
+            "rehearse",
+            "admin",
+            "config",
+        ],
+    ),
+    // It signs and verifies, and finds the token where the store keeps it.
     ("cli", &["domain", "log", "provider", "store", "rehearse", "config", "app"]),
     ("main", &["cli"]),
 ];

@@ -17,6 +17,7 @@ mod deliver_log;
 mod destination;
 mod dev;
 mod docs;
+mod explain;
 mod forged;
 mod front_door;
 mod golden;

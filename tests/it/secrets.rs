@@ -30,8 +30,8 @@ fn rules(echo: &Sink, good: &Sink, tokens: &Sink) -> String {
         "sources:\n  ottu: {{ secret: '${{file:key}}', unsigned: quarantine }}\ndestinations:\n\
          \x20 echo: {{ url: '{}', headers: {{ authorization: 'Bearer canary-header' }}, retry: none }}\n\
          \x20 secretive: {{ url: '{with_secrets}', retry: none }}\n\
-         \x20 refused: {{ url: 'http://127.0.0.1:1/canary-path?canary-query', retry: none }}\n\
-         \x20 unknown: {{ url: 'https://nowhere.invalid/canary-path?canary-query', retry: none }}\n\
+         \x20 refused: {{ url: 'http://127.0.0.1:1/hidden-path?canary-query', retry: none }}\n\
+         \x20 unknown: {{ url: 'https://nowhere.invalid/hidden-path?canary-query', retry: none }}\n\
          \x20 garbled: {{ url: '{}', retry: none }}\n\
          \x20 good: {{ url: '{}', retry: none, sign: {{ scheme: standard-webhooks, secret: whsec_canarycanarycanarycanary }} }}\n\
          \x20 bearer: {{ url: '{echoed}', retry: none, auth: {{ bearer: canary-bearer }} }}\n\
@@ -145,6 +145,19 @@ async fn a_secret_or_personal_string_that_goes_through_every_path_is_seen_nowher
         canary::check(&format!("{arguments:?}"), &said, KEY);
     }
 
+    // What would become of an event, asked of the gateway and of the file.
+    let explained = gateway.call("POST", "/api/v1/explain", paid.to_string().as_bytes()).await;
+    assert_eq!(explained.json()["deliveries"].as_array().map(Vec::len), Some(10), "{}", explained.text());
+    fs::write(key.with_file_name("event.json"), paid.to_string()).expect("the event is written");
+    for format in ["text", "json"] {
+        let mut command = hookgate();
+        command.args(["explain", "event.json", "--config", "rules.yaml", "--format", format]).current_dir(key.parent().expect("a folder"));
+        let output = command.output().expect("the binary runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        canary::check("explain", &String::from_utf8_lossy(&output.stdout), KEY);
+        canary::check("explain", &String::from_utf8_lossy(&output.stderr), KEY);
+    }
+
     // A file with mistakes: what it says under keys that hide something is masked, in every form.
     let broken = format!(
         "sources: {{ ottu: {{ secret: ['canary-key', 'canary-key'] }} }}\n\
@@ -168,6 +181,7 @@ async fn a_secret_or_personal_string_that_goes_through_every_path_is_seen_nowher
     let (status, log) = gateway.ended().await;
     assert_eq!(status.code(), Some(0));
     assert!(log.iter().any(|line| line.contains("an attempt failed")), "failures were logged: {log:#?}");
+    assert!(!log.iter().any(|line| line.contains("hidden-path")), "a url was logged: {log:#?}");
 }
 
 #[tokio::test]
