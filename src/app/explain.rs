@@ -4,9 +4,9 @@ use crate::{
     admin::Unexplained,
     domain::{
         clock::Timestamp,
-        event::{self, Verdict},
+        event::{Kept, Verdict},
     },
-    rehearse::{Given, Kept, Subject},
+    rehearse::{Given, Subject},
 };
 use bytes::Bytes;
 use serde_json::Value;
@@ -34,8 +34,8 @@ impl InForce {
     }
 
     /// What would become of an event that came before.
-    pub(super) fn explain_kept(&self, event: event::Kept, verdict: Verdict, at: Timestamp) -> Value {
-        self.get().explain_kept(Kept { event, verdict }, at).to_json()
+    pub(super) fn explain_kept(&self, kept: Kept, verdict: Verdict, at: Timestamp) -> Value {
+        self.get().explain_kept(kept, verdict, at).to_json()
     }
 
     fn get(&self) -> Arc<Subject> {

@@ -3,15 +3,15 @@
 use super::{
     Explanation, Given, NoEvent, Source, Subject,
     explanation::{Answer, Delivery, Derived, Found, Rule, Signature as SignatureView, Unsigned, Verdict as VerdictView},
-    request,
+    request::Requests,
     signature::{self, Reception, Signature},
 };
 use crate::{
     domain::{
         clock::Timestamp,
-        event::{self, Event, Normal, Verdict},
+        event::{Event, Kept, Normal, Verdict},
         name::Name,
-        plan::{Plan, Respond},
+        plan::{Plan, Respond, Target},
         quantity::show_duration,
         received::Received,
         text::clipped,
@@ -27,15 +27,6 @@ use std::net::{IpAddr, Ipv4Addr};
 /// So many characters of a field are shown.
 const SHOWN: usize = 256;
 
-/// An event that is stored, and what was made of it when it came.
-#[derive(Debug)]
-pub struct Kept {
-    /// The event.
-    pub event: event::Kept,
-    /// What was made of it.
-    pub verdict: Verdict,
-}
-
 impl Subject {
     /// What would become of a payload that came in at that source at that time.
     ///
@@ -48,10 +39,10 @@ impl Subject {
         Ok(self.explanation(&event, Some(source), &signature, at))
     }
 
-    /// What these rules say to an event that came before, wherever it went then.
-    pub fn explain_kept(&self, kept: Kept, at: Timestamp) -> Explanation {
-        let mut event = provider::restore(kept.event);
-        event.verdict = kept.verdict;
+    /// What these rules say to an event that came before and has that verdict, wherever it went then.
+    pub fn explain_kept(&self, kept: Kept, verdict: Verdict, at: Timestamp) -> Explanation {
+        let mut event = provider::restore(kept);
+        event.verdict = verdict;
         let source = self.sources.iter().find(|source| source.name == event.source);
         let signature = if event.verified { Signature::Held } else { Signature::Absent };
         self.explanation(&event, source, &signature, at)
@@ -63,6 +54,7 @@ impl Subject {
         let reception = signature.reception(event);
         let explained = self.rules.explain(event);
         let plan = self.rules.plan(event);
+        let requests = Requests::of(event, signature, at);
         let holding = || explained.iter().filter(|one| matches!(one.finding, Finding::Holds(_))).map(|one| one.rule);
         let answering = holding().find(|rule| rule.respond.is_some()).map(|rule| rule.name.clone());
         let covers = |field| signature.proves() && provider.is_none_or(|provider| provider.covers(field, event));
@@ -87,21 +79,17 @@ impl Subject {
             unsigned,
             routing: plan.routing.as_str(),
             answer: answer(&plan, reception, answering),
-            deliveries: plan.targets.iter().map(|target| self.delivery(&target.destination, &target.rules, event, signature, at)).collect(),
+            deliveries: plan.targets.iter().map(|target| self.delivery(target, &requests)).collect(),
         }
     }
 
-    fn delivery(&self, name: &Name, rules: &[Name], event: &Event, signature: &Signature, at: Timestamp) -> Delivery {
+    fn delivery(&self, target: &Target, requests: &Requests<'_>) -> Delivery {
+        let Target { destination: name, rules, order: _ } = target;
+        let order = self.rules.orders.get(name).map(|field| Sight::of(field, requests.event)).filter(|sight| has_text(&sight.seen));
         let mut delivery = Delivery {
             destination: name.clone(),
-            rules: rules.to_vec(),
-            order: self
-                .rules
-                .orders
-                .get(name)
-                .map(|field| Sight::of(field, event))
-                .filter(|sight| has_text(&sight.seen))
-                .map(|sight| Found::from(&sight)),
+            rules: rules.clone(),
+            order: order.as_ref().map(Found::from),
             paused: false,
             request: None,
             error: None,
@@ -112,8 +100,7 @@ impl Subject {
             delivery.error = Some("the rules file has no such destination".to_owned());
             return delivery;
         };
-        let at_first = request::first_delivery(event, rules, signature, at);
-        match request::request(&destination.settings, &at_first, event, signature) {
+        match requests.to(&destination.settings, rules) {
             Ok(request) => delivery.request = request,
             Err(error) => delivery.error = Some(error.to_string()),
         }
@@ -153,6 +140,7 @@ fn signature_view(signature: &Signature) -> SignatureView {
         Signature::Held => ("holds", Some("it held when the event came".to_owned())),
         Signature::Absent => ("absent", Some("there is none, and the source takes such events: nothing of it is proven".to_owned())),
         Signature::Refused(cause) => ("refused", Some(cause.to_string())),
+        Signature::Unreadable => ("refused", Some("the payload is no strict JSON, and no `signature` can be read from it".to_owned())),
         Signature::NotChecked(why) => ("not_checked", Some((*why).to_owned())),
     };
     SignatureView { status, detail }

@@ -13,7 +13,6 @@ mod told;
 
 pub use case::{Answer, Case, Expect, Wait};
 pub use coverage::Coverage;
-pub use explain::Kept;
 pub use explanation::Explanation;
 pub use judge::{Mismatch, Outcome, Stage};
 pub use signature::{Given, NoEvent};

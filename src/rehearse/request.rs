@@ -19,6 +19,7 @@ use crate::{
     provider,
 };
 use bytes::Bytes;
+use http::HeaderName;
 use std::sync::Arc;
 
 /// So many characters of a body are shown.
@@ -30,52 +31,59 @@ const SECRET_WORDS: [&str; 7] = ["secret", "token", "passw", "key", "credential"
 /// What only a signature that holds decides: the event's id is made of it, and the trace of the id.
 const OF_THE_ID: [&str; 2] = ["webhook-id", "traceparent"];
 
-/// The first attempt at it.
-pub(super) fn first_delivery(event: &Event, rules: &[Name], signature: &Signature, at: Timestamp) -> Delivery {
-    let accepted = Accepted {
-        seq: Seq(0),
-        id: event.id,
-        source: event.source.clone(),
-        received_at: event.received_at,
-        content_type: event.content_type.clone(),
-        verified: signature.proves(),
-        flags: event.flags,
-        first: None,
-    };
-    Delivery { event: Arc::new(accepted), rules: rules.to_vec(), attempt: 1, at, body: event.payload.bytes().clone() }
+/// The first attempts at an event.
+pub(super) struct Requests<'e> {
+    pub(super) event: &'e Event,
+    /// The same with its payload masked: what is made of it can be shown.
+    masked: Event,
+    accepted: Arc<Accepted>,
+    at: Timestamp,
+    knows_id: bool,
 }
 
-/// The request of a delivery; `None`: nothing tells what of it is personal.
-///
-/// # Errors
-/// There is no request: the delivery would be dead at once.
-pub(super) fn request(
-    settings: &Settings,
-    delivery: &Delivery,
-    event: &Event,
-    signature: &Signature,
-) -> Result<Option<Request>, Unsendable> {
-    let real = destination::preview(settings, delivery, event)?;
-    let masked = masked(event);
-    let body = masked.payload.bytes().clone();
-    let Ok(shown) = destination::preview(settings, &Delivery { body, ..delivery.clone() }, &masked) else { return Ok(None) };
-    let is_known = matches!(signature, Signature::Holds | Signature::Held | Signature::Absent);
-    let header = |(name, value): (http::HeaderName, String)| {
-        let value = match name.as_str() {
-            "content-length" => real.body.len().to_string(),
-            name if OF_THE_ID.contains(&name) && !is_known => "…".to_owned(),
-            _ => value,
+impl<'e> Requests<'e> {
+    pub(super) fn of(event: &'e Event, signature: &Signature, at: Timestamp) -> Self {
+        let accepted = Accepted {
+            seq: Seq(0),
+            id: event.id,
+            source: event.source.clone(),
+            received_at: event.received_at,
+            content_type: event.content_type.clone(),
+            verified: signature.proves(),
+            flags: event.flags,
+            first: None,
         };
-        Header { name: name.to_string(), value }
-    };
-    Ok(Some(Request {
-        method: shown.method.to_string(),
-        url: url(&shown.url, settings),
-        headers: shown.headers.into_iter().map(header).collect(),
-        body: clipped(&String::from_utf8_lossy(&shown.body), SHOWN).into_owned(),
-        body_bytes: real.body.len(),
-        unchanged: real.body == *event.payload.bytes(),
-    }))
+        Self { event, masked: masked(event), accepted: Arc::new(accepted), at, knows_id: signature.names() }
+    }
+
+    /// The request to a destination; `None`: nothing tells what of it is personal.
+    ///
+    /// # Errors
+    /// There is no request: the delivery would be dead at once.
+    pub(super) fn to(&self, settings: &Settings, rules: &[Name]) -> Result<Option<Request>, Unsendable> {
+        let delivery = |event: &Event| {
+            let (accepted, body) = (Arc::clone(&self.accepted), event.payload.bytes().clone());
+            Delivery { event: accepted, rules: rules.to_vec(), attempt: 1, at: self.at, body }
+        };
+        let real = destination::preview(settings, &delivery(self.event), self.event)?;
+        let Ok(shown) = destination::preview(settings, &delivery(&self.masked), &self.masked) else { return Ok(None) };
+        let header = |(name, value): (HeaderName, String)| {
+            let value = match name.as_str() {
+                "content-length" => real.body.len().to_string(),
+                name if OF_THE_ID.contains(&name) && !self.knows_id => "…".to_owned(),
+                _ => value,
+            };
+            Header { name: name.to_string(), value }
+        };
+        Ok(Some(Request {
+            method: shown.method.to_string(),
+            url: url(&shown.url, settings),
+            headers: shown.headers.into_iter().map(header).collect(),
+            body: clipped(&String::from_utf8_lossy(&shown.body), SHOWN).into_owned(),
+            body_bytes: real.body.len(),
+            unchanged: real.body == *self.event.payload.bytes(),
+        }))
+    }
 }
 
 /// The url, as far as it is no secret: a query of the rules file may be one, unless it says what fields of the event are put in.

@@ -34,6 +34,8 @@ pub(super) enum Signature {
     Absent,
     /// The event would be refused for it.
     Refused(SignatureError),
+    /// The event would be refused: it is no strict JSON, and no signature can be read from it.
+    Unreadable,
     /// It was not looked at, and why.
     NotChecked(&'static str),
 }
@@ -48,7 +50,7 @@ pub(super) fn open(source: &Source, received: &Received, given: Given) -> Result
     match (provider.open(received), given) {
         (Ok(event), _) if event.verified => Ok((event, Signature::Holds)),
         (Ok(event), _) => Ok((event, Signature::Absent)),
-        (Err(OpenError::Malformed), _) => supposed(Signature::Refused(SignatureError::Missing)),
+        (Err(OpenError::Malformed), _) => supposed(Signature::Unreadable),
         (Err(OpenError::Signature(SignatureError::Wrong)), _) if source.provider.secrets.is_empty() => {
             supposed(Signature::NotChecked("the key of the source is not set here"))
         }
@@ -80,13 +82,24 @@ impl Signature {
     pub(super) fn reception(&self, event: &Event) -> Reception {
         match self {
             Self::Holds | Self::Held | Self::Absent | Self::NotChecked(_) => Reception::Taken(event.verdict),
-            Self::Refused(_) if event.payload.flaw().is_some() => Reception::Refused(400),
             Self::Refused(_) => Reception::Refused(401),
+            Self::Unreadable => Reception::Refused(400),
         }
     }
 
     /// Whether what the provider signs is proven, or would be.
     pub(super) fn proves(&self) -> bool {
-        !matches!(self, Self::Absent)
+        match self {
+            Self::Holds | Self::Held | Self::Refused(_) | Self::Unreadable | Self::NotChecked(_) => true,
+            Self::Absent => false,
+        }
+    }
+
+    /// Whether the event's id is known, which is made of it.
+    pub(super) fn names(&self) -> bool {
+        match self {
+            Self::Holds | Self::Held | Self::Absent => true,
+            Self::Refused(_) | Self::Unreadable | Self::NotChecked(_) => false,
+        }
     }
 }
