@@ -79,7 +79,7 @@ impl<'e> Requests<'e> {
             method: shown.method.to_string(),
             url: url(&shown.url, settings),
             headers: shown.headers.into_iter().map(header).collect(),
-            body: clipped(&String::from_utf8_lossy(&shown.body), SHOWN).into_owned(),
+            body: clipped(&String::from_utf8_lossy(&shown.shown_body), SHOWN).into_owned(),
             body_bytes: real.body.len(),
             unchanged: real.body == *self.event.payload.bytes(),
         }))

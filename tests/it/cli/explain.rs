@@ -249,6 +249,40 @@ fn each_destination_has_its_request_with_secrets_masked_and_its_schedule_in_word
 }
 
 #[test]
+fn what_a_template_makes_is_shown_without_secrets_and_personal_data() {
+    let rules = r#"
+version: 1
+sources: { ottu: { secret: "${OTTU_HMAC_KEY}" } }
+destinations:
+  chat:
+    url: "http://chat.internal/orders/{{ order_no }}?mail={{ customer_email }}&key=${TOKEN}&sig=canary-1&n={{ amount }}"
+    headers: { idempotency-key: "{{ reference_number }} {{ customer_phone }}", x-token: "${TOKEN} {{ order_no }}" }
+    body: { text: "{{ amount }} of {{ customer_email }}", amount: "{{ amount | number }}", token: "${TOKEN}", all: "{{ body.initiator | json }}" }
+  less: { url: "http://less.internal/x?canary-2", remove: [customer_email, pg_params] }
+  lost: "http://lost.internal/{{ body.nothing }}"
+rules: [ { name: all, to: [chat, less, lost] } ]
+"#;
+    let shell = shell(rules).with("TOKEN", "t0ken-canary");
+    let explanation = explained(&shell, &["payment.paid"]);
+    let chat = &explanation["deliveries"][0]["request"];
+    assert_eq!(chat["url"], "http://chat.internal/orders/Y3ODg?mail=%2A%2A%2A&key=***&sig=***&n=10.000");
+    let headers = chat["headers"].as_array().expect("a list");
+    for (name, value) in [("idempotency-key", "staging48G8SS ***"), ("x-token", "***"), ("content-type", "application/json")] {
+        assert!(headers.contains(&json!({ "name": name, "value": value })), "{name}: {headers:#?}");
+    }
+    let body: Value = serde_json::from_str(chat["body"].as_str().expect("a text")).expect("JSON");
+    assert_eq!((&body["text"], &body["amount"], &body["token"]), (&json!("10.000 of ***"), &json!(10.0), &json!("***")));
+    assert_eq!((&body["all"]["email"], &body["all"]["id"], &chat["unchanged"]), (&json!("***"), &json!(35), &json!(false)));
+    let less = &explanation["deliveries"][1]["request"];
+    let body: Value = serde_json::from_str(less["body"].as_str().expect("a text")).expect("JSON");
+    assert_eq!((&less["url"], body.get("customer_email"), &body["state"]), (&json!("http://less.internal/x?***"), None, &json!("paid")));
+    let lost = &explanation["deliveries"][2];
+    assert_eq!(lost["request"], Value::Null);
+    assert!(lost["error"].as_str().is_some_and(|error| error.starts_with("unsafe path")), "{lost:#}");
+    assert!(!explanation.to_string().contains("canary"), "{explanation:#}");
+}
+
+#[test]
 fn nothing_personal_of_the_event_is_shown() {
     let shell = shell(RULES);
     let rules = RULES.replace("when: { from: ottu-test }", "when: { customer_email: { matches: \"(?i)PAYER@.*\" } }");
