@@ -110,7 +110,7 @@ async fn run(
     dev: Option<dev::Dev>,
     log: &Log,
 ) -> Result<(), ServeError> {
-    let Loaded { config: at_start, warnings } = loaded;
+    let Loaded { config: at_start, warnings, .. } = loaded;
     let mut config = at_start.clone();
     if let Some(dev) = &dev {
         dev.adapt(&mut config);

@@ -27,7 +27,7 @@ fuzz_target!(|bytes: &[u8]| {
     let is_strict = strict.is_ok();
     for loaded in [&strict, &lenient, &dev] {
         match loaded {
-            Ok(Loaded { config, warnings }) => {
+            Ok(Loaded { config, warnings, .. }) => {
                 assert!(warnings.iter().all(|one| one.severity == Severity::Warning));
                 inspect(config);
             }

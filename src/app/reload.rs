@@ -88,7 +88,7 @@ impl Reloader {
         let read = tasks::blocking(move || config::load(&file, &|name| std::env::var(name).ok(), unset).and_then(Loaded::rehearsed)).await;
         let loaded = read.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
         match loaded {
-            Ok(Loaded { config, warnings }) => {
+            Ok(Loaded { config, warnings, .. }) => {
                 for warning in &warnings {
                     tracing::warn!("{warning}");
                 }

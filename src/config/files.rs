@@ -10,17 +10,24 @@ use std::{
 };
 
 /// Tells one content of a file, or one failure to read it, from another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Mark([u8; 32]);
+type Mark = [u8; 32];
 
-/// Every file that was read, with what was in it then.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// Every file that was read.
+#[derive(Debug, Clone, Default)]
 pub struct Files {
-    seen: BTreeMap<PathBuf, Mark>,
-    /// Patterns, each with the folder where they look, and what they found.
-    patterns: BTreeMap<(PathBuf, String), Mark>,
+    marks: Marks,
     /// Those of certificates and their keys, which whoever uses them looks at.
     certificates: BTreeSet<PathBuf>,
+    /// Of the rules files, one after the other.
+    content: Sha256,
+}
+
+/// Files with what was in each of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Marks {
+    files: BTreeMap<PathBuf, Mark>,
+    /// Patterns, each with the folder where they look, and what they found.
+    patterns: BTreeMap<(PathBuf, String), Mark>,
 }
 
 /// No file that is read is larger, so that a look at one ends.
@@ -33,9 +40,19 @@ impl Files {
     /// It cannot be read, is no regular file or larger than `limit`, 1 MiB at most.
     pub(super) fn read(&mut self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
         let found = read(path, MAX_LOOK);
-        self.note(path, Mark::of(&found));
+        self.note(path, &found);
         let bytes = found?;
         if bytes.len() as u64 > limit { Err(too_large(limit)) } else { Ok(bytes) }
+    }
+
+    /// The same of a file of rules.
+    ///
+    /// # Errors
+    /// Those of [`Self::read`].
+    pub(super) fn read_rules(&mut self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+        let bytes = self.read(path, limit)?;
+        self.content.update(&bytes);
+        Ok(bytes)
     }
 
     /// The files that a pattern finds in a folder, which are noted: one that comes or goes is a change.
@@ -44,13 +61,13 @@ impl Files {
     /// The folder cannot be read.
     pub(super) fn find(&mut self, folder: &Path, pattern: &str) -> io::Result<Vec<PathBuf>> {
         let found = glob::found(folder, pattern);
-        self.patterns.entry((folder.to_owned(), pattern.to_owned())).or_insert(Mark::of_list(&found));
+        self.marks.patterns.entry((folder.to_owned(), pattern.to_owned())).or_insert_with(|| mark_of_list(&found));
         found
     }
 
     /// What was found first counts: where a file changes while it is read twice, that is a change.
-    fn note(&mut self, path: &Path, mark: Mark) {
-        self.seen.entry(path.to_owned()).or_insert(mark);
+    fn note(&mut self, path: &Path, found: &io::Result<Vec<u8>>) {
+        self.marks.files.entry(path.to_owned()).or_insert_with(|| mark(found));
     }
 
     /// Notes that a file has a certificate or its key.
@@ -58,45 +75,49 @@ impl Files {
         self.certificates.insert(path.to_owned());
     }
 
-    /// Those that nobody else looks at, once all are taken.
-    #[must_use]
-    pub fn in_force(mut self) -> Self {
-        for path in std::mem::take(&mut self.certificates) {
-            self.seen.remove(&path);
-        }
-        self
+    /// All of them: what may have to change before a refused configuration is good.
+    pub fn of_refused(self) -> Marks {
+        self.marks
     }
 
-    /// The same files with what is in them now. Blocks on the file system; pipes and the like are not opened.
-    #[must_use]
-    pub fn look(&self) -> Self {
-        let look = |path: &PathBuf| (path.clone(), Mark::of(&read(path, MAX_LOOK)));
-        let find = |place: &(PathBuf, String)| (place.clone(), Mark::of_list(&glob::found(&place.0, &place.1)));
-        Self {
-            seen: self.seen.keys().map(look).collect(),
-            patterns: self.patterns.keys().map(find).collect(),
-            certificates: self.certificates.clone(),
-        }
+    /// Those that nobody else looks at, once the configuration is in force.
+    pub fn of_taken(mut self) -> Marks {
+        self.marks.files.retain(|path, _| !self.certificates.contains(path));
+        self.marks
+    }
+
+    /// The first twelve digits of the rules files' SHA-256, as `cat FILES | sha256sum` tells it. None of it is of secrets that
+    /// the files only name.
+    pub fn hash(&self) -> String {
+        hex::encode(&self.content.clone().finalize()[..6])
     }
 }
 
-impl Mark {
-    fn of(found: &io::Result<Vec<u8>>) -> Self {
-        let digest = match found {
-            Ok(bytes) => Sha256::new_with_prefix([0]).chain_update(bytes),
-            Err(error) => Sha256::new_with_prefix([1]).chain_update(error.to_string()),
-        };
-        Self(digest.finalize().into())
+impl Marks {
+    /// The same files with what is in them now. Blocks on the file system; pipes and the like are not opened.
+    #[must_use]
+    pub fn look(&self) -> Self {
+        let look = |path: &PathBuf| (path.clone(), mark(&read(path, MAX_LOOK)));
+        let find = |place: &(PathBuf, String)| (place.clone(), mark_of_list(&glob::found(&place.0, &place.1)));
+        Self { files: self.files.keys().map(look).collect(), patterns: self.patterns.keys().map(find).collect() }
     }
+}
 
-    fn of_list(found: &io::Result<Vec<PathBuf>>) -> Self {
-        let mut digest = Sha256::new();
-        match found {
-            Ok(paths) => paths.iter().for_each(|path| digest.update([path.as_os_str().as_encoded_bytes(), &[0]].concat())),
-            Err(error) => digest.update(error.to_string()),
-        }
-        Self(digest.finalize().into())
+fn mark(found: &io::Result<Vec<u8>>) -> Mark {
+    let digest = match found {
+        Ok(bytes) => Sha256::new_with_prefix([0]).chain_update(bytes),
+        Err(error) => Sha256::new_with_prefix([1]).chain_update(error.to_string()),
+    };
+    digest.finalize().into()
+}
+
+fn mark_of_list(found: &io::Result<Vec<PathBuf>>) -> Mark {
+    let mut digest = Sha256::new();
+    match found {
+        Ok(paths) => paths.iter().for_each(|path| digest.update([path.as_os_str().as_encoded_bytes(), &[0]].concat())),
+        Err(error) => digest.update(error.to_string()),
     }
+    digest.finalize().into()
 }
 
 /// All that is in a regular file.
@@ -122,38 +143,38 @@ fn too_large(limit: u64) -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
+    use std::{fs, os::unix::fs::symlink};
 
     #[test]
     fn a_file_has_changed_where_its_content_has_whatever_its_time_and_inode_say() {
         let folder = tempfile::tempdir().expect("a folder");
-        let [one, two] = ["one", "two"].map(|name| folder.path().join(name));
-        let (file, link) = (folder.path().join("file"), folder.path().join("link"));
-        fs::write(&one, "old").unwrap();
-        fs::write(&two, "old").unwrap();
-        fs::write(&file, "old").unwrap();
-        std::os::unix::fs::symlink(&one, &link).unwrap();
+        let [one, two, file, link] = ["one", "two", "file", "link"].map(|name| folder.path().join(name));
+        for path in [&one, &two, &file] {
+            fs::write(path, "old").unwrap();
+        }
+        symlink(&one, &link).unwrap();
         let mut files = Files::default();
         assert_eq!(files.read(&file, 10).unwrap(), b"old");
         assert_eq!(files.read(&link, 10).unwrap(), b"old");
-        assert_eq!(files.look(), files);
+        let known = files.of_taken();
+        assert_eq!(known.look(), known);
 
         let renamed = folder.path().join("renamed");
         let swap = |to: &Path| {
-            std::os::unix::fs::symlink(to, &renamed).unwrap();
+            symlink(to, &renamed).unwrap();
             fs::rename(&renamed, &link).unwrap();
         };
         swap(&two);
         fs::write(&renamed, "old").unwrap();
         fs::rename(&renamed, &file).unwrap();
-        assert_eq!(files.look(), files, "other files with the same content");
+        assert_eq!(known.look(), known, "other files with the same content");
         fs::write(&two, "new").unwrap();
-        assert_ne!(files.look(), files, "through the link");
+        assert_ne!(known.look(), known, "through the link");
         swap(&one);
-        assert_eq!(files.look(), files);
+        assert_eq!(known.look(), known);
         fs::remove_file(&file).unwrap();
-        assert_ne!(files.look(), files, "it is gone");
-        assert_eq!(files.look(), files.look());
+        assert_ne!(known.look(), known, "it is gone");
+        assert_eq!(known.look(), known.look());
     }
 
     #[test]
@@ -162,11 +183,13 @@ mod tests {
         let path = folder.path().join("file");
         let mut missing = Files::default();
         assert!(missing.read(&path, 10).is_err());
+        let missing = missing.of_refused();
         assert_eq!(missing.look(), missing);
         fs::write(&path, "x".repeat(1_025)).unwrap();
         assert_ne!(missing.look(), missing);
         let mut large = Files::default();
         assert_eq!(large.read(&path, 1 << 10).unwrap_err().to_string(), "it is larger than 1 KiB");
+        let large = large.of_refused();
         assert_eq!(large.look(), large);
         fs::write(&path, "good").unwrap();
         assert_ne!(large.look(), large);
@@ -180,14 +203,15 @@ mod tests {
         let mut files = Files::default();
         assert_eq!(files.find(folder.path(), "*.yaml").unwrap(), std::slice::from_ref(&one));
         fs::write(folder.path().join("two.txt"), "").unwrap();
-        assert_eq!(files.look(), files, "it is none of those");
+        let known = files.of_taken();
+        assert_eq!(known.look(), known, "it is none of those");
         fs::write(&two, "").unwrap();
-        assert_ne!(files.look(), files);
+        assert_ne!(known.look(), known);
         fs::remove_file(&one).unwrap();
         fs::remove_file(&two).unwrap();
-        assert_ne!(files.look(), files);
+        assert_ne!(known.look(), known);
         fs::write(&one, "").unwrap();
-        assert_eq!(files.look(), files);
+        assert_eq!(known.look(), known);
     }
 
     #[test]
@@ -200,7 +224,8 @@ mod tests {
         for (path, what) in [(&*pipe, "it is not a file"), (folder.path(), "it is a folder")] {
             assert_eq!(files.read(path, 10).unwrap_err().to_string(), what);
         }
-        assert_eq!(files.look(), files);
+        let known = files.of_refused();
+        assert_eq!(known.look(), known);
     }
 
     #[test]
@@ -214,10 +239,24 @@ mod tests {
         }
         files.note_certificate(&cert);
         fs::write(&cert, "new").unwrap();
-        assert_ne!(files.look(), files, "of what was refused");
-        let files = files.in_force();
-        assert_eq!(files.look(), files);
+        let (refused, taken) = (files.clone().of_refused(), files.of_taken());
+        assert_ne!(refused.look(), refused);
+        assert_eq!(taken.look(), taken);
         fs::write(&key, "new").unwrap();
-        assert_ne!(files.look(), files);
+        assert_ne!(taken.look(), taken);
+    }
+
+    #[test]
+    fn the_hash_is_of_the_rules_files_alone_and_as_sha256sum_tells_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let [main, more, secret] = ["main", "more", "secret"].map(|name| folder.path().join(name));
+        for (path, text) in [(&main, "a"), (&more, "bc"), (&secret, "key")] {
+            fs::write(path, text).unwrap();
+        }
+        let mut files = Files::default();
+        files.read_rules(&main, 10).unwrap();
+        files.read(&secret, 10).unwrap();
+        files.read_rules(&more, 10).unwrap();
+        assert_eq!(files.hash(), "ba7816bf8f01", "of abc");
     }
 }

@@ -26,7 +26,21 @@ pub fn of_tree(text: &str, root: &Node) -> Vec<Range<usize>> {
             }
         }
     }
+    masks.found.extend(of_comments(text));
     masks.found
+}
+
+/// The masks of comments: a key that was commented out may still be one.
+fn of_comments(text: &str) -> Vec<Range<usize>> {
+    let mut alone = String::with_capacity(text.len());
+    for line in text.split_inclusive(['\n', '\r']) {
+        let starts = |found: &(usize, &str)| found.0 == 0 || line[..found.0].ends_with([' ', '\t']);
+        let start = line.match_indices('#').find(starts).map_or(line.trim_end_matches(['\n', '\r']).len(), |(found, _)| found);
+        let comment = line[start..].trim_start_matches('#');
+        alone.extend(std::iter::repeat_n(' ', line.len() - comment.len()));
+        alone.push_str(comment);
+    }
+    of_text(&alone)
 }
 
 /// The masks of a text that is no tree: by its words alone, so rather too much than too little.
@@ -268,6 +282,21 @@ mod tests {
             ("a: { secret: 'x' # it's\n }", "a: { secret: *** # it's\n }"),
             ("a: { secret: !abc }", "a: { secret: *** }"),
             ("a: { { secret: abc }: d }", "a: { { secret: *** }: d }"),
+        ] {
+            assert_eq!(by_tree(text), masked);
+        }
+    }
+
+    #[test]
+    fn what_was_commented_out_is_hidden_as_if_it_were_not() {
+        for (text, masked) in [
+            ("a: { path: /x } # secret: abc\nb: 1", "a: { path: /x } # secret:***\nb: 1"),
+            ("#secret: abc\nb: 1", "#secret:***\nb: 1"),
+            ("a: 1\n  ## auth:\n  ##   bearer: abc\n  ## to: b\nc: d", "a: 1\n  ## auth:\n  ##   ***\n  ## to: b\nc: d"),
+            ("a: http://x#secret:abc", "a: http://x#secret:abc"),
+            ("# see http://u:p@h/x?k=v\na: b", "# see http://***@h/x?***\na: b"),
+            ("a: b # sandbox has its own URL and key\n", "a: b # sandbox has its own URL and key\n"),
+            ("# é secret: é\r\na: b", "# é secret:***\r\na: b"),
         ] {
             assert_eq!(by_tree(text), masked);
         }

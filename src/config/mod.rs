@@ -46,7 +46,7 @@ mod yaml;
 use self::{cases::Stage, interpolate::Interpolator, raw::Raw, rules::Known, trees::Reader, values::Checks};
 use crate::{
     admin, deliver, destination,
-    domain::name::Name,
+    domain::{name::Name, quantity::show_duration},
     provider, receive,
     rehearse::{self, Subject},
     route::Rules,
@@ -59,7 +59,8 @@ use std::{
 };
 
 pub use diagnostics::{Code, ConfigError, Diagnostic, Severity};
-pub use files::Files;
+pub use files::{Files, Marks};
+pub use text::Shown;
 
 /// A whole and valid configuration.
 #[derive(Debug, Clone)]
@@ -136,6 +137,8 @@ pub struct Loaded {
     pub config: Config,
     /// Lints, and unset variables where those were allowed.
     pub warnings: Vec<Diagnostic>,
+    /// The files of rules, as they may be shown.
+    pub texts: Vec<Shown>,
 }
 
 /// What an unset variable comes to.
@@ -174,9 +177,19 @@ pub fn load_noting(path: &Path, variable: &dyn Fn(&str) -> Option<String>, unset
     });
     let found = checks.problems.diagnose(&texts);
     match config {
-        Some(config) if found.iter().all(|one| one.severity == Severity::Warning) => Ok(Loaded { config, warnings: found }),
+        Some(config) if found.iter().all(|one| one.severity == Severity::Warning) => {
+            Ok(Loaded { config, warnings: found, texts: texts.masked() })
+        }
         Some(_) | None => Err(ConfigError { problems: found }),
     }
+}
+
+/// What to say of files that were not read in time.
+pub fn too_slow(path: &Path, limit: Duration) -> ConfigError {
+    let message = format!("the rules file, or one that it names, was not read within {}", show_duration(limit));
+    let problem = Diagnostic::of_file(&path.display().to_string(), Code::UnreadableFile, message);
+    let hint = Some("look at the disk or the network that it is on".to_owned());
+    ConfigError { problems: vec![Diagnostic { hint, ..problem }] }
 }
 
 /// The store's folder as the file names it, whatever else is wrong or unset in it; the default where it names none.

@@ -57,10 +57,24 @@ impl Texts {
         if position.file == seen_from { line } else { format!("{line} of {}", self.of(position.file).file) }
     }
 
+    /// All of them, as they may be shown.
+    pub fn masked(&self) -> Vec<Shown> {
+        self.all.iter().map(|text| Shown { path: text.file.clone(), text: text.masked() }).collect()
+    }
+
     /// The problem with its line.
     pub fn diagnose(&self, problem: Problem) -> Diagnostic {
         self.of(problem.span.start.file).diagnose(problem)
     }
+}
+
+/// A file of rules as it may be shown: with `***` in place of what is secret.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Shown {
+    /// As the user named the file.
+    pub path: String,
+    /// Its text.
+    pub text: String,
 }
 
 /// The text of one file.
@@ -135,6 +149,21 @@ impl Text {
     /// A note on the whole file.
     pub fn note(&self, severity: Severity, code: Code, message: String) -> Diagnostic {
         Diagnostic { severity, ..Diagnostic::of_file(&self.file, code, message) }
+    }
+
+    /// All of it with what is hidden masked; every line keeps its number.
+    pub fn masked(&self) -> String {
+        let mut masked = String::with_capacity(self.text.len());
+        let mut shown = 0;
+        for mask in &self.masks {
+            let end = mask.end.min(self.text.len());
+            masked.push_str(&self.text[shown..mask.start]);
+            masked.push_str(MASK);
+            masked.extend(self.text[mask.start..end].chars().filter(|letter| *letter == '\n'));
+            shown = end;
+        }
+        masked.push_str(&self.text[shown..]);
+        masked
     }
 
     /// What is hidden, in order.
@@ -243,6 +272,15 @@ mod tests {
         assert_eq!(shown("a: one\n  two\nb: c", &["one\n  two"], "a"), expected("a: ***", "a"));
         assert_eq!(shown("\ta:\u{1b}[31m b", &[], "b"), expected(" a:\u{fffd}[31m b", "b"));
         assert_eq!(shown("a: b\r\nc: d\r\n", &[], "d"), expected("c: d", "d"));
+    }
+
+    #[test]
+    fn the_whole_text_is_shown_with_masks_and_every_line_in_its_place() {
+        let mut file = Text::new(String::new(), "a: |\n  one\n  two\nb: three # four\n".to_owned());
+        file.mask(vec![7..17, 20..25]);
+        assert_eq!(file.masked(), "a: |\n  ***\n\nb: *** # four\n");
+        file.mask(Vec::new());
+        assert_eq!(file.masked(), file.text);
     }
 
     #[test]

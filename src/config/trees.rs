@@ -62,7 +62,7 @@ impl<'f> Reader<'f> {
 
     /// Reads the rules file alone. `None`: it cannot be read, or is no YAML.
     pub fn main(&mut self, path: &Path) -> Option<Rc<Node>> {
-        let bytes = self.files.read(path, MAX_FILE_BYTES);
+        let bytes = self.files.read_rules(path, MAX_FILE_BYTES);
         let unreadable = |cause: io::Error| {
             Problem::error(Code::UnreadableFile, Span::whole(FileId::MAIN), format!("the rules file cannot be read: {cause}"))
         };
@@ -97,7 +97,7 @@ impl<'f> Reader<'f> {
     }
 
     fn included(&mut self, include: &Include) -> Option<Rc<Node>> {
-        let bytes = self.files.read(&include.path, MAX_FILE_BYTES);
+        let bytes = self.files.read_rules(&include.path, MAX_FILE_BYTES);
         let unreadable = |cause: io::Error| {
             let hint = if include.path.is_dir() {
                 "to include the files of a folder, write `rules.d/*.yaml`"
