@@ -61,7 +61,7 @@ pub enum Routing {
 }
 
 impl Routing {
-    /// As the API writes it.
+    /// As the API and the command line write it.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Routed => "routed",

@@ -9,7 +9,7 @@ pub use super::pattern::Pattern;
 pub use crate::domain::decimal::Decimal;
 
 /// A condition on an event.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Condition {
     /// Every one of them; true where there is none.
     All(Vec<Condition>),
@@ -81,6 +81,19 @@ impl Condition {
                 Some(tests.iter().all(|test| test.holds(&found)))
             }
             Self::Field(Field::Normal(_) | Field::Path(_), _) => None,
+        }
+    }
+}
+
+impl PartialEq for Test {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Equals(one), Self::Equals(two)) | (Self::NotEquals(one), Self::NotEquals(two)) => one == two,
+            (Self::Compare(how, one), Self::Compare(other_how, two)) => how == other_how && one == two,
+            (Self::Exists(one), Self::Exists(two)) => one == two,
+            // Equal texts: the least that says that both match the same.
+            (Self::Matches(one), Self::Matches(two)) => one.as_str() == two.as_str(),
+            (Self::Equals(_) | Self::NotEquals(_) | Self::Compare(..) | Self::Exists(_) | Self::Matches(_), _) => false,
         }
     }
 }

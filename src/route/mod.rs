@@ -12,6 +12,7 @@ use std::collections::HashMap;
 #[cfg(test)]
 mod any_tests;
 pub mod condition;
+pub mod diff;
 mod explain;
 mod list;
 pub mod pattern;
@@ -37,7 +38,7 @@ pub struct Rules {
 }
 
 /// One rule.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Rule {
     /// Unique.
     pub name: Name,
