@@ -2,7 +2,7 @@
 
 use crate::{
     admin::{self, Access, Admin, Gateway, bulks::Bulks, dev_sink::DevSink},
-    config::{self, ConfigError, Loaded, Unset},
+    config::{self, ConfigError, Files, Loaded, Unset},
     deliver::lanes::Lanes,
     domain::{
         clock::{Clock, Instant},
@@ -36,10 +36,13 @@ use tokio::{
 
 mod dev;
 mod explain;
+mod follow;
+mod history;
 mod inherited;
 mod reload;
 
-use reload::{Current, Destinations, Reloader, labels, names, sources};
+use history::{Cause, History, InForce};
+use reload::{Destinations, Reloader, labels, names, sources};
 
 /// What `serve` was told.
 #[derive(Debug, Clone)]
@@ -96,21 +99,22 @@ pub async fn serve(options: ServeOptions, format: Format) -> Result<(), ServeErr
     let log = Log::start(format)?;
     let variable = |name: &str| std::env::var(name).ok();
     let unset = if options.dev { Unset::Dev } else { Unset::Error };
-    let loaded = config::load(&options.config, &variable, unset)?.rehearsed()?;
+    let mut files = Files::default();
+    let loaded = config::load_noting(&options.config, &variable, unset, &mut files)?.rehearsed()?;
     let dev = if options.dev { Some(dev::Dev::prepare(&variable, &loaded.config)?) } else { None };
-    let served = run(loaded, options.config, inherited, dev, &log).await;
+    let served = run(loaded, (options.config, files), inherited, dev, &log).await;
     log.close();
     served
 }
 
 async fn run(
     loaded: Loaded,
-    file: PathBuf,
+    (file, files): (PathBuf, Files),
     inherited: Option<std::net::TcpListener>,
     dev: Option<dev::Dev>,
     log: &Log,
 ) -> Result<(), ServeError> {
-    let Loaded { config: at_start, warnings, .. } = loaded;
+    let Loaded { config: at_start, warnings, texts } = loaded;
     let mut config = at_start.clone();
     if let Some(dev) = &dev {
         dev.adapt(&mut config);
@@ -152,7 +156,9 @@ async fn run(
     let dispatch = Arc::new(ToLanes(Arc::clone(&lanes)));
     let rules = Arc::new(config.rules.clone());
     let door = Arc::new(FrontDoor::new(sources(&config), rules, Arc::clone(&store), dispatch, clock.clone(), Arc::clone(&metrics)));
-    metrics.config_taken(config.rules.rules.len(), clock.now());
+    let (count, at) = (config.rules.rules.len(), clock.now());
+    metrics.config_taken(count, at);
+    let in_force = InForce { texts, rules: count, warnings: reload::json_of(&warnings), hash: files.hash(), at };
     let reloader = Arc::new(Reloader {
         file,
         door: Arc::clone(&door),
@@ -162,7 +168,9 @@ async fn run(
         clock: clock.clone(),
         dev: sink.clone().map(|sink| reload::Dev { sink, admin: config.admin.listen }),
         subject: explain::InForce::new(config.subject()),
-        current: Current { at_start, destinations }.into(),
+        at_start,
+        destinations: destinations.into(),
+        history: History::new(in_force, files.of_taken()).into(),
     });
     let (draining, is_draining) = watch::channel(false);
     let (stage, stages) = watch::channel(Stage::Open);
@@ -183,7 +191,8 @@ async fn run(
     let operators = tasks::spawn(admin::server::serve(operators, admin));
     let mut expiry = tasks::spawn(expire(Arc::clone(&store)));
     let mut replays = tasks::spawn(async move { bulks.run().await });
-    let mut are_replayed = true;
+    let mut watcher = tasks::spawn(follow::follow(Arc::clone(&reloader)));
+    let (mut are_replayed, mut is_watched) = (true, true);
     let mut public = tasks::spawn(server::serve(public, door, config.public.clone(), clock, stages));
     tracing::info!(listen = %config.listen, admin = %config.admin.listen, store = %config.store.path.display(), version = env!("CARGO_PKG_VERSION"), "ready");
     if let Some(dev) = &dev {
@@ -196,7 +205,7 @@ async fn run(
                 Told::Stop => break,
                 Told::Reload => {
                     // What came of it is in the log and in the metrics.
-                    drop(Gateway::reload(Arc::clone(&reloader)));
+                    drop(Arc::clone(&reloader).begin(Cause::Signal));
                 }
             },
             _ = &mut public => return Err(ServeError::Ended("the public listener")),
@@ -204,12 +213,17 @@ async fn run(
                 are_replayed = false;
                 tracing::error!("bulk replays have ended by themselves, and go on after a restart");
             }
+            _ = &mut watcher, if is_watched => {
+                is_watched = false;
+                tracing::error!("the rules file is looked at no more, and is read when the gateway is told, until a restart");
+            }
             _ = &mut expiry => return Err(ServeError::Ended("the store")),
         }
     }
     tracing::info!("stopping: open requests and attempts end first");
     draining.send_replace(true);
     replays.abort();
+    watcher.abort();
     stage.send_replace(Stage::Draining);
     let stopped = stop(config.drain_delay, stage, public, &lanes, store.as_ref());
     let finished = tokio::select! {

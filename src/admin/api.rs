@@ -16,7 +16,7 @@ use crate::{
 use http::{Method, header};
 use serde::de::DeserializeOwned;
 use serde_json::json;
-use std::{str::FromStr, sync::Arc};
+use std::str::FromStr;
 
 /// Events in one answer, where the call does not say.
 const LIMIT: usize = 50;
@@ -69,6 +69,10 @@ impl Admin {
             }
             ["replays"] => self.replays(None, request).await,
             ["replays", id] => self.replays(Some(id), request).await,
+            ["config"] => {
+                only(request, Method::GET)?;
+                Ok(Reply::json(200, &self.gateway.config()))
+            }
             ["rejected"] => {
                 only(request, Method::GET)?;
                 self.rejected(&request.query)
@@ -171,19 +175,6 @@ impl Admin {
     fn rejected(&self, query: &str) -> Result<Reply, Problem> {
         let (kept, rejected) = self.gateway.rejected(limit(query)?);
         Ok(Reply::json(200, &view::rejected(kept, &rejected)))
-    }
-
-    /// Answers `POST /-/reload`.
-    pub(super) async fn reload(&self, request: &Request) -> Result<Reply, Problem> {
-        only(request, Method::POST)?;
-        body::<Nothing>(request, "`{}`")?;
-        match Arc::clone(&self.gateway).reload().await {
-            Ok(warnings) => Ok(Reply::json(200, &json!({ "status": "reloaded", "warnings": warnings }))),
-            Err(errors) => {
-                let problem = Problem::new(422, "Rules file refused", "The rules before it stay in force; `errors` says what is wrong.");
-                Ok(Reply::problem(&problem).with_member("errors", &errors))
-            }
-        }
     }
 
     fn query(&self, text: &str) -> Result<Query, Problem> {

@@ -29,6 +29,7 @@ pub mod dev_sink;
 mod explain;
 mod health;
 mod pause;
+mod reload;
 mod replay;
 mod replays;
 pub mod server;
@@ -96,6 +97,9 @@ pub trait Gateway: Send + Sync {
     /// Reads the rules file again and takes it whole, or not at all.
     /// Goes on to its end whether or not anybody waits for it.
     fn reload(self: Arc<Self>) -> Reloading;
+
+    /// The rules file in force with its secrets masked, what is doubtful about it, and what became of the last readings.
+    fn config(&self) -> Value;
 }
 
 /// Why there is nothing to explain: for people.

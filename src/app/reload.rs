@@ -1,8 +1,12 @@
 //! What the rules file says while the gateway runs: put in force at the start, and again after a reload, whole or not at all.
 
+use super::{
+    dev, explain,
+    history::{Cause, History, InForce},
+};
 use crate::{
     admin::{Gateway, Reloading, Unexplained, dev_sink::DevSink},
-    config::{self, Config, Loaded, Unset},
+    config::{self, Config, ConfigError, Diagnostic, Files, Loaded, Marks, Unset},
     deliver::lanes::{Lane, Lanes},
     destination::{self, Destination},
     domain::{
@@ -20,13 +24,20 @@ use crate::{
 };
 use bytes::Bytes;
 use serde_json::{Value, json};
-use std::{collections::HashMap, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::{Arc, MutexGuard, PoisonError},
+    time::Duration,
+};
 use tokio::{sync::Mutex, time::timeout};
-
-use super::{dev, explain::InForce};
 
 /// How long a start or a reload waits for deliveries that are parked or taken up again; a great many go on beside the rest.
 const SERVE_WAIT: Duration = Duration::from_secs(1);
+
+/// How long a reading may take: a file system may hang, and reloads come one after the other.
+const READ_LIMIT: Duration = Duration::from_secs(10);
 
 /// Puts rules files in force.
 pub(super) struct Reloader {
@@ -38,10 +49,14 @@ pub(super) struct Reloader {
     pub(super) metrics: Arc<Metrics>,
     pub(super) clock: Clock,
     pub(super) dev: Option<Dev>,
-    /// One reload at a time.
-    pub(super) current: Mutex<Current>,
     /// What is in force, as far as events are concerned.
-    pub(super) subject: InForce,
+    pub(super) subject: explain::InForce,
+    /// The configuration as it was read at the start: what is read only then, and does not change.
+    pub(super) at_start: Config,
+    /// The destinations in force. One reload at a time.
+    pub(super) destinations: Mutex<Destinations>,
+    /// What was read so far.
+    pub(super) history: std::sync::Mutex<History>,
 }
 
 /// What `serve --dev` replaces destinations by.
@@ -50,14 +65,6 @@ pub(super) struct Dev {
     pub(super) sink: Arc<DevSink>,
     /// The admin listener, where it is.
     pub(super) admin: SocketAddr,
-}
-
-/// The parts that a reload compares with.
-pub(super) struct Current {
-    /// The configuration as it was read at the start: what is read only then, and does not change.
-    pub(super) at_start: Config,
-    /// The destinations in force.
-    pub(super) destinations: Destinations,
 }
 
 /// Each destination as it is called, kept while its settings stay: so its connections stay too.
@@ -79,27 +86,74 @@ impl Destinations {
 }
 
 impl Reloader {
-    /// Reads the rules file again, and takes it if nothing is wrong with it. Gives its warnings, or its problems. Who drops it
-    /// in the middle leaves the gateway between two states, so it runs in a task of its own.
-    pub(super) async fn reload(&self) -> Result<Vec<Value>, Vec<Value>> {
-        let mut current = self.current.lock().await;
+    /// Reads the rules file again, and takes it if nothing is wrong with it, in a task of its own: who dropped it in the middle
+    /// would leave the gateway between two states. What comes of it is in the log and in the metrics too.
+    pub(super) fn begin(self: Arc<Self>, by: Cause) -> Reloading {
+        let task = tasks::spawn(async move {
+            let mut destinations = self.destinations.lock().await;
+            self.renew(&mut destinations, by).await
+        });
+        let ended = || vec![json!({ "severity": "error", "message": "the reload came to no end; the log says more" })];
+        Box::pin(async move { task.await.unwrap_or_else(|_panicked| Err(ended())) })
+    }
+
+    /// Does the same since that was found in the files, unless it was read meanwhile.
+    pub(super) async fn follow(&self, found: Marks) {
+        let mut destinations = self.destinations.lock().await;
+        if self.known() == found {
+            return;
+        }
+        // What cannot be read in time is not read again until it changes.
+        self.history().known = found;
+        drop(self.renew(&mut destinations, Cause::Files).await);
+    }
+
+    /// What was in the files when they were read last.
+    pub(super) fn known(&self) -> Marks {
+        self.history().known.clone()
+    }
+
+    fn history(&self) -> MutexGuard<'_, History> {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads and checks a rules file. Nothing was noted of files that were not read in time.
+    pub(super) async fn read(&self, file: PathBuf) -> (Result<Loaded, ConfigError>, Option<Files>) {
         let unset = if self.dev.is_some() { Unset::Dev } else { Unset::Error };
-        let file = self.file.clone();
-        let read = tasks::blocking(move || config::load(&file, &|name| std::env::var(name).ok(), unset).and_then(Loaded::rehearsed)).await;
-        let loaded = read.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
+        let named = file.clone();
+        let reading = tasks::blocking(move || {
+            let mut files = Files::default();
+            let loaded = config::load_noting(&file, &|name| std::env::var(name).ok(), unset, &mut files).and_then(Loaded::rehearsed);
+            (loaded, Some(files))
+        });
+        match timeout(READ_LIMIT, reading).await {
+            Ok(read) => read.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic())),
+            Err(_elapsed) => (Err(config::too_slow(&named, READ_LIMIT)), None),
+        }
+    }
+
+    /// Gives the warnings of a file that was taken, or the problems of one that was not.
+    async fn renew(&self, destinations: &mut Destinations, by: Cause) -> Result<Vec<Value>, Vec<Value>> {
+        let (loaded, files) = self.read(self.file.clone()).await;
+        let hash = files.as_ref().map(Files::hash).unwrap_or_default();
         match loaded {
-            Ok(Loaded { config, warnings, .. }) => {
+            Ok(Loaded { config, warnings, texts }) => {
                 for warning in &warnings {
                     tracing::warn!("{warning}");
                 }
-                let mut told: Vec<Value> = warnings.iter().map(|warning| json!(warning)).collect();
-                for key in read_at_start(&current.at_start, &config) {
-                    tracing::warn!(key, "it has changed in the rules file, and is read at start only: restart to take the change");
-                    let message = format!("`{key}` has changed, and is read at start only: restart to take the change");
-                    let file = self.file.display().to_string();
-                    told.push(json!({ "severity": "warning", "code": "read-at-start", "file": file, "line": 0, "message": message }));
+                let mut told = json_of(&warnings);
+                for warning in self.read_at_start(&config, &self.file) {
+                    tracing::warn!(
+                        key = warning["key"].as_str(),
+                        "it has changed in the rules file, and is read at start only: restart to take the change"
+                    );
+                    told.push(warning);
                 }
-                self.take(&mut current, config).await;
+                let rules = config.rules.rules.len();
+                self.take(destinations, config).await;
+                tracing::info!(rules, file = %self.file.display(), hash, by = by.as_str(), "the rules file was read again and is in force");
+                let in_force = InForce { texts, rules, warnings: told.clone(), hash, at: self.clock.now() };
+                self.history().taken(by, in_force, files.unwrap_or_default().of_taken());
                 Ok(told)
             }
             Err(error) => {
@@ -107,28 +161,44 @@ impl Reloader {
                 for problem in &error.problems {
                     tracing::error!("{problem}");
                 }
-                tracing::error!(problems = error.problems.len(), "the rules file was not taken: the rules before it stay in force");
-                Err(error.problems.iter().map(|problem| json!(problem)).collect())
+                let problems = error.problems.len();
+                tracing::error!(problems, hash, by = by.as_str(), "the rules file was not taken: the rules before it stay in force");
+                let told = json_of(&error.problems);
+                let mut history = self.history();
+                history.refused(by, &told, hash, self.clock.now());
+                if let Some(files) = files {
+                    history.known = files.of_refused();
+                }
+                Err(told)
             }
         }
     }
 
+    /// A warning for each key that is read at start only, and says something else now.
+    pub(super) fn read_at_start(&self, config: &Config, file: &Path) -> Vec<Value> {
+        let warning = |key: &'static str| {
+            let message = format!("`{key}` has changed, and is read at start only: restart to take the change");
+            let file = file.display().to_string();
+            json!({ "severity": "warning", "code": "read-at-start", "file": file, "line": 0, "message": message, "key": key })
+        };
+        read_at_start(&self.at_start, config).into_iter().map(warning).collect()
+    }
+
     /// Destinations first, then the rules that name them: so no event meets a destination that is not there yet. One that the
     /// old rules still send to a destination that is gone is parked.
-    async fn take(&self, current: &mut Current, mut config: Config) {
+    async fn take(&self, destinations: &mut Destinations, mut config: Config) {
         let names = names(&config);
         if let Some(dev) = &self.dev {
             dev::replace_destinations(&mut config, dev.admin);
             dev.sink.keep(&names);
         }
         self.metrics.add(&labels(&config));
-        self.lanes.replace(current.destinations.lanes(&config));
+        self.lanes.replace(destinations.lanes(&config));
         serve(&self.store, &self.lanes, names).await;
         let rules = config.rules.rules.len();
         self.subject.replace(config.subject());
         self.door.replace(sources(&config), Arc::new(config.rules));
         self.metrics.config_taken(rules, self.clock.now());
-        tracing::info!(rules, file = %self.file.display(), "the rules file was read again and is in force");
         let door = Arc::clone(&self.door);
         tasks::spawn(async move { door.verify_again().await });
     }
@@ -161,10 +231,17 @@ impl Gateway for Reloader {
     }
 
     fn reload(self: Arc<Self>) -> Reloading {
-        let task = tasks::spawn(async move { Self::reload(&self).await });
-        let ended = || vec![json!({ "severity": "error", "message": "the reload came to no end; the log says more" })];
-        Box::pin(async move { task.await.unwrap_or_else(|_panicked| Err(ended())) })
+        self.begin(Cause::Api)
     }
+
+    fn config(&self) -> Value {
+        self.history().to_json()
+    }
+}
+
+/// Each as `check --format json` shows it.
+pub(super) fn json_of(found: &[Diagnostic]) -> Vec<Value> {
+    found.iter().map(|one| json!(one)).collect()
 }
 
 /// Tells the store which destinations there are: what waits for any other is parked. Lanes are told of what waits for theirs.

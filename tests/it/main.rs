@@ -18,6 +18,7 @@ mod destination;
 mod dev;
 mod docs;
 mod explain;
+mod followed;
 mod forged;
 mod front_door;
 mod golden;

@@ -227,8 +227,18 @@ async fn a_destination_is_paused_and_resumed_and_an_attempt_in_flight_ends_by_it
     assert_eq!(sink.connections(), 1, "the connection was kept: nothing about the destination itself has changed");
 }
 
+/// Waits for the reading of that number, and gives what made it and whether it was taken.
+async fn reading(gateway: &Gateway, number: u64) -> (String, bool) {
+    until("the reading", || async {
+        let newest = gateway.get("/api/v1/config").await.json()["reloads"][0].clone();
+        let by = newest["by"].as_str().expect("a word").to_owned();
+        (newest["number"] == number).then_some((by, newest["taken"] == true))
+    })
+    .await
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn reloads_under_load_half_of_them_broken_lose_nothing_and_refuse_nobody() {
+async fn a_hundred_reloads_under_load_half_of_them_broken_lose_nothing_and_refuse_nobody() {
     let (orders, mail) = (Sink::always(Reply::status(200)), Sink::always(Reply::status(200)));
     let one = rules(&[("orders", url(&orders))]);
     let two = rules(&[("mail", url(&mail)), ("orders", format!("{}, concurrency: 3", url(&orders)))]);
@@ -244,16 +254,29 @@ async fn reloads_under_load_half_of_them_broken_lose_nothing_and_refuse_nobody()
             ids
         })
     };
-    let senders: Vec<_> = (0..4).map(sender).collect();
-    for round in 0..40 {
+    let senders: Vec<_> = (0..3).map(sender).collect();
+    for round in 0..100 {
         let text = match round % 4 {
-            0 => &two,
-            2 => &one,
-            _ => "sources: {",
+            0 => two.clone(),
+            2 => one.clone(),
+            1 => "sources: {".to_owned(),
+            _ => two.replace("to: [", "to: [order, "),
         };
-        gateway.home.write(text);
-        let answer = gateway.call("POST", "/-/reload", b"").await;
-        assert_eq!(answer.code, if round % 2 == 0 { 200 } else { 422 }, "{}", answer.text());
+        gateway.home.write(&text);
+        let by = match round {
+            50 | 51 => "files",
+            _ if round % 10 < 2 => "signal",
+            _ => "api",
+        };
+        match by {
+            "api" => {
+                let answer = gateway.call("POST", "/-/reload", b"").await;
+                assert_eq!(answer.code, if round % 2 == 0 { 200 } else { 422 }, "{}", answer.text());
+            }
+            "signal" => gateway.hang_up(),
+            _ => {}
+        }
+        assert_eq!(reading(&gateway, round + 2).await, (by.to_owned(), round % 2 == 0), "reload {round}");
     }
     // With both destinations there, everything gets where its rules said.
     gateway.home.write(&two);
@@ -271,6 +294,30 @@ async fn reloads_under_load_half_of_them_broken_lose_nothing_and_refuse_nobody()
     ids.sort_unstable();
     ids.dedup();
     assert_eq!((ids.len(), got.len()), (sent, sent), "each event once");
+}
+
+#[tokio::test]
+async fn a_changed_destination_drops_neither_a_senders_connection_nor_the_attempt_in_flight() {
+    let (gate, _) = tokio::sync::watch::channel(false);
+    let (old, new) = (Sink::always(Reply::status(200).when(&gate)), Sink::always(Reply::status(200)));
+    let gateway = Gateway::start(&rules(&[("orders", url(&old))])).await;
+    let mut connection = Connection::open(gateway.public).await;
+    let webhook = |reference: &str| {
+        let headers = [("content-type", "application/json")];
+        request("POST", "/webhooks/ottu", &headers, &signed(&payment("paid", reference)))
+    };
+    connection.send(&webhook("in flight")).await;
+    let in_flight = connection.answer().await.expect("an answer").event();
+    old.wait_in_hand(1).await;
+    gateway.home.write(&rules(&[("orders", format!("{}, timeout: 20s", url(&new)))]));
+    reload(&gateway).await;
+    connection.send(&webhook("after")).await;
+    let after = connection.answer().await.expect("an answer, on the same connection").event();
+    gateway.until_status(&after, "delivered").await;
+    assert_eq!(gateway.event(&in_flight).await["status"], "waiting");
+    gate.send_replace(true);
+    gateway.until_status(&in_flight, "delivered").await;
+    assert_eq!((old.requests().len(), new.requests().len()), (1, 1), "each was sent once, as the destination was then");
 }
 
 #[tokio::test]

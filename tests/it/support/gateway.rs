@@ -55,12 +55,16 @@ impl Home {
         home
     }
 
-    /// Replaces the rules file; its `server` has free ports, unless it says more.
+    /// Replaces the rules file.
     pub fn write(&self, rules: &str) {
+        fs::write(self.rules_file(), self.text(rules)).expect("the rules file is written");
+    }
+
+    /// A whole rules file; its `server` has free ports, unless it says more.
+    pub fn text(&self, rules: &str) -> String {
         let data = self.data();
         let server = if rules.starts_with("server:") { "" } else { "server: { listen: '127.0.0.1:0', admin: '127.0.0.1:0' }\n" };
-        let text = format!("version: 1\nstore: {{ path: '{}' }}\n{server}{rules}", data.display());
-        fs::write(self.rules_file(), text).expect("the rules file is written");
+        format!("version: 1\nstore: {{ path: '{}' }}\n{server}{rules}", data.display())
     }
 
     pub fn rules_file(&self) -> PathBuf {
