@@ -34,6 +34,7 @@ use tokio::{
     task::JoinHandle,
 };
 
+mod compare;
 mod dev;
 mod explain;
 mod follow;

@@ -13,7 +13,7 @@ use crate::{
         secret::Secret,
     },
     metrics::Metrics,
-    store::Store,
+    store::{Store, StoreError},
 };
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
@@ -98,6 +98,10 @@ pub trait Gateway: Send + Sync {
     /// Goes on to its end whether or not anybody waits for it.
     fn reload(self: Arc<Self>) -> Reloading;
 
+    /// Reads the rules file as `reload` does, or the file of that name `beside` it, and says which of the newest stored events,
+    /// `last` of them, would go elsewhere by it. Nothing is taken, counted or logged.
+    fn dry_run(self: Arc<Self>, beside: Option<String>, last: usize) -> Comparing;
+
     /// The rules file in force with its secrets masked, what is doubtful about it, and what became of the last readings.
     fn config(&self) -> Value;
 }
@@ -109,6 +113,18 @@ pub struct Unexplained(pub String);
 
 /// The warnings of a rules file that was taken, or the problems of one that was not, each as `check --format json` shows it.
 pub type Reloading = Pin<Box<dyn Future<Output = Result<Vec<Value>, Vec<Value>>> + Send>>;
+
+/// What the rules file would change, or why nobody can say.
+pub type Comparing = Pin<Box<dyn Future<Output = Result<Value, Uncomparable>> + Send>>;
+
+/// Why a rules file cannot be compared with the one in force.
+#[derive(Debug)]
+pub enum Uncomparable {
+    /// These are its problems.
+    Refused(Vec<Value>),
+    /// The events cannot be read.
+    Store(StoreError),
+}
 
 /// Where the rules file is told to be read again.
 const RELOAD: &str = "/-/reload";

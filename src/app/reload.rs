@@ -5,7 +5,7 @@ use super::{
     history::{Cause, History, InForce},
 };
 use crate::{
-    admin::{Gateway, Reloading, Unexplained, dev_sink::DevSink},
+    admin::{Comparing, Gateway, Reloading, Unexplained, dev_sink::DevSink},
     config::{self, Config, ConfigError, Diagnostic, Files, Loaded, Marks, Unset},
     deliver::lanes::{Lane, Lanes},
     destination::{self, Destination},
@@ -232,6 +232,10 @@ impl Gateway for Reloader {
 
     fn reload(self: Arc<Self>) -> Reloading {
         self.begin(Cause::Api)
+    }
+
+    fn dry_run(self: Arc<Self>, beside: Option<String>, last: usize) -> Comparing {
+        self.compare(beside, last)
     }
 
     fn config(&self) -> Value {

@@ -112,6 +112,11 @@ impl Cell {
         Self { text: if text.is_empty() { "-".to_owned() } else { shown(&clipped(text, WIDEST)) }, mood: Mood::Plain }
     }
 
+    /// As it is shown, without colours.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
     /// A member of a JSON object; `-` where it is absent, null or empty.
     pub fn of(object: &Value, member: &str) -> Self {
         Self::value(&object[member])

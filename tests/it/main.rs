@@ -17,6 +17,7 @@ mod deliver_log;
 mod destination;
 mod dev;
 mod docs;
+mod dry_run;
 mod explain;
 mod followed;
 mod forged;

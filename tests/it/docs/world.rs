@@ -61,6 +61,9 @@ impl World {
             rules = rules.replacen("\nsources:\n", &format!("\nsources:\n{sources}\n"), 1);
         }
         let home = Home::new(&rules);
+        let next = rules.replacen("    to: [orders, erp]\n", "    to: orders\n", 1);
+        assert_ne!(next, rules, "the example sends refunds to orders and erp");
+        home.write_file("rules.next.yaml", home.text(&next).as_bytes());
         let mut command = hookgate();
         command.args(["serve", "--config"]).arg(home.rules_file()).envs(VARIABLES);
         let gateway = Gateway::run(command, home).await;
