@@ -36,6 +36,8 @@ struct List {
 struct Taken {
     at: Timestamp,
     method: Method,
+    /// The path and query below the destination's place.
+    path: String,
     headers: HeaderMap,
     body: Bytes,
 }
@@ -59,7 +61,8 @@ impl DevSink {
         (below.is_empty() || below.starts_with('/')).then(|| below.trim_matches('/'))
     }
 
-    /// `POST`, `PUT` and `PATCH` to a destination's place take a delivery, `GET` lists what came; `GET /dev/sink` counts.
+    /// `POST`, `PUT` and `PATCH` to a destination's place, and below it, take a delivery, `GET` lists what came; `GET /dev/sink`
+    /// counts.
     pub(super) fn answer(&self, place: &str, request: &Request, now: Timestamp) -> Reply {
         let mut lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
         let is_read = request.method == Method::GET || request.method == Method::HEAD;
@@ -70,7 +73,8 @@ impl DevSink {
             let counts: Vec<_> = lists.iter().map(|(name, list)| json!({ "destination": name, "received": list.count })).collect();
             return Reply::json(200, &json!({ "destinations": counts }));
         }
-        let Some((name, list)) = lists.iter_mut().find(|(known, _)| &**known == place) else {
+        let (place, below) = place.split_once('/').unwrap_or((place, ""));
+        let Some((name, list)) = lists.iter_mut().find(|(known, _)| &**known == place && (below.is_empty() || !is_read)) else {
             return Reply::problem(&Problem::new(404, "Not found", "No destination of the rules file has this name."));
         };
         if is_read {
@@ -80,7 +84,8 @@ impl DevSink {
         if ![Method::POST, Method::PUT, Method::PATCH].contains(&request.method) {
             return not_allowed("Deliveries are sent by POST, PUT or PATCH.", "GET, HEAD, POST, PUT, PATCH");
         }
-        list.take(Taken { at: now, method: request.method.clone(), headers: request.headers.clone(), body: request.body.clone() });
+        let (method, headers, body) = (request.method.clone(), request.headers.clone(), request.body.clone());
+        list.take(Taken { at: now, method, path: path(place, request), headers, body });
         Reply::json(200, &json!({ "received": list.count }))
     }
 }
@@ -101,8 +106,15 @@ impl Taken {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let headers: Vec<_> = self.headers.iter().map(|(name, value)| json!([name.as_str(), text(value.as_bytes())])).collect();
         let body = serde_json::from_slice::<Value>(&self.body).unwrap_or_else(|_| Value::from(text(&self.body)));
-        json!({ "at": self.at, "method": self.method.as_str(), "headers": headers, "body": body })
+        json!({ "at": self.at, "method": self.method.as_str(), "path": self.path, "headers": headers, "body": body })
     }
+}
+
+/// The path and query of a delivery, without the place of its destination.
+fn path(place: &str, request: &Request) -> String {
+    let path = request.path.strip_prefix(PREFIX).and_then(|below| below.strip_prefix('/')?.strip_prefix(place)).unwrap_or_default();
+    let path = if path.is_empty() { "/" } else { path };
+    if request.query.is_empty() { path.to_owned() } else { format!("{path}?{}", request.query) }
 }
 
 fn not_allowed(detail: &'static str, allow: &'static str) -> Reply {

@@ -1,6 +1,10 @@
 //! `serve --dev`: everything a newcomer needs to try a rules file, and nothing that could be mistaken for production.
 
-use crate::{config::Config, domain::secret::Secret, store};
+use crate::{
+    config::Config,
+    domain::{secret::Secret, template::Target},
+    store,
+};
 use http::Uri;
 use std::{
     io::{self, Write},
@@ -89,13 +93,14 @@ impl Dev {
     }
 }
 
-/// Sends every destination's deliveries to its place under `/dev/sink`.
+/// Sends every destination's deliveries to its place under `/dev/sink`; below it stays the path that has fields of the event in it.
 pub fn replace_destinations(config: &mut Config, admin: SocketAddr) {
     for destination in &mut config.destinations {
         // The sink wants neither a token nor a certificate.
         destination.settings.auth = None;
         destination.settings.tls = None;
-        destination.settings.target = None;
+        let target = destination.settings.target.take().filter(Target::has_places);
+        destination.settings.target = target.map(|target| target.below(&["dev", "sink", &destination.name]));
         let url = format!("http://{admin}/dev/sink/{}", destination.name);
         destination.settings.url = url.parse::<Uri>().expect("an address and a name make a url");
     }

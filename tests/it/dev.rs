@@ -126,6 +126,25 @@ async fn with_the_example_and_no_variable_every_signed_sample_goes_where_the_rul
 }
 
 #[tokio::test]
+async fn what_is_made_of_the_events_fields_is_seen_in_the_sink_as_a_destination_would_get_it() {
+    let rules = concat!(
+        "version: 1\nserver: { listen: '127.0.0.1:0', admin: '127.0.0.1:0' }\n",
+        "sources: { ottu: { secret: \"${OTTU_HMAC_KEY}\" } }\ndestinations:\n",
+        "  orders: { url: \"https://orders.internal/pay/{{ order_no }}/?at={{ state }}\", body: [\"{{ amount | number }}\"] }\n",
+        "  plain: https://plain.internal/hooks?x\n",
+        "rules: [ { name: all, to: [orders, plain] } ]\n"
+    );
+    let (command, home) = dev(rules);
+    let gateway = Gateway::run(command, home).await;
+    assert_eq!(gateway.send(&sample("payment.paid")).await.code, 200);
+    for (destination, path, body) in [("orders", "/pay/Y3ODg/?at=paid", Some(json!([10.0]))), ("plain", "/", None)] {
+        let listed = until("its delivery", || async { Some(list(&gateway, destination).await).filter(|list| list["received"] == 1) }).await;
+        let request = &listed["requests"][0];
+        assert_eq!((&request["path"], &request["body"]), (&json!(path), body.as_ref().unwrap_or(&request["body"])), "{destination}");
+    }
+}
+
+#[tokio::test]
 async fn each_unset_variable_is_a_warning_and_a_set_one_is_used() {
     let (mut command, home) = dev(&example());
     command.env("OTTU_HMAC_KEY", "a key of my own").env("ERP_TOKEN", "t0ken");

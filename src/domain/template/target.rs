@@ -51,6 +51,13 @@ impl Target {
         Some((lead[..end].to_owned(), Self { segments, query: query.map(|pieces| cut(pieces, '\0').0) }))
     }
 
+    /// The same below these segments.
+    #[must_use]
+    pub fn below(self, segments: &[&str]) -> Self {
+        let above = segments.iter().map(|segment| Template::plain(segment));
+        Self { segments: above.chain(self.segments).collect(), query: self.query }
+    }
+
     /// Whether something is filled in.
     pub fn has_places(&self) -> bool {
         self.templates().any(Template::has_places)

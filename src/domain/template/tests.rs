@@ -211,6 +211,8 @@ fn a_url_is_split_where_its_host_ends_and_what_was_put_in_stays_secret() {
         let (before, target) = Target::split(&url).expect("it is split");
         assert_eq!((&*before, target.fill(values).as_deref(), target.show(values).as_deref()), (host, Ok(sent), Ok(shown)), "{url:?}");
     }
+    let below = target("/{{ state }}?x").below(&["dev", "sink"]);
+    assert_eq!(below.fill(values).as_deref(), Ok("/dev/sink/paid?x"));
     for text in
         ["{{ state }}", "http://{{ state }}/x", "{{ state }}://a/x", "http://a:{{ state }}/", "http://a{{ state }}", "/x/{{ state }}"]
     {
