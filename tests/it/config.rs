@@ -133,11 +133,11 @@ destinations: { a: '${URL}', b: 'http://${HOST}/x', c: { url: 'http://c', header
     assert_eq!(loaded.config.destinations[0].settings.url.host(), Some("unset.invalid"));
     assert_eq!(loaded.config.destinations[2].settings.headers[0].1.fixed().as_deref(), Some(""));
     let standard = "version: 1\nsources: { news: { provider: standard-webhooks, secret: ['${NEW}', 'whsec_${OLD}'] } }\n";
-    for unset in [Unset::Dev, Unset::Placeholder] {
-        let loaded = load_text(standard, unset).unwrap_or_else(|error| panic!("{error}"));
-        let keys: Vec<_> = loaded.config.sources[0].provider.secrets.iter().map(|secret| secret.expose()).collect();
-        assert_eq!(keys, ["whsec_dGVzdC1obWFjLWtleQ=="], "the same key, as the standard writes it");
-    }
+    let loaded = load_text(standard, Unset::Dev).unwrap_or_else(|error| panic!("{error}"));
+    let keys: Vec<_> = loaded.config.sources[0].provider.secrets.iter().map(|secret| secret.expose()).collect();
+    assert_eq!(keys, ["whsec_dGVzdC1obWFjLWtleQ=="], "the same key, as the standard writes it");
+    let loaded = load_text(standard, Unset::Placeholder).unwrap_or_else(|error| panic!("{error}"));
+    assert!(loaded.config.sources[0].provider.secrets.is_empty(), "what is not known is not checked");
     let placeholders = load_text(text, Unset::Placeholder).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(placeholders.warnings.len(), 9);
     let strict = load_text(text, Unset::Error).expect_err("nine variables are not set");
