@@ -53,7 +53,7 @@ impl Admin {
             }
             ["explain"] => {
                 only(request, Method::POST)?;
-                self.explain(request)
+                self.explain(request).await
             }
             ["destinations"] => {
                 only(request, Method::GET)?;
@@ -91,7 +91,7 @@ impl Admin {
         let id = event_id(id)?;
         let Some(event) = self.store.event(id).await.map_err(unavailable)? else { return Err(unknown_event()) };
         let body = self.store.body(event.summary.seq).await.map_err(unavailable)?;
-        let now = self.explained_now(&event, body.as_ref());
+        let now = self.explained_now(&event, body.as_ref()).await;
         let mut view = view::detail(&event, body.as_ref());
         view["explanation"]["now"] = now;
         Ok(Reply::json(200, &view))

@@ -1,25 +1,32 @@
-//! The call that says what would become of an event, and what the rules in force would do with a stored one.
+//! The call that says what would become of an event, and what the rules in force would do with a stored one. A large payload and
+//! many rules take a while, so it is worked out away from the tasks.
 
-use super::{Admin, Reply, Request, Unexplained, api::is_json};
+use super::{Admin, Gateway, Reply, Request, Unexplained, api::is_json};
 use crate::{
     domain::{event::Flags, problem::Problem},
     store::EventDetail,
+    tasks,
 };
 use bytes::Bytes;
 use serde_json::Value;
+use std::{panic::resume_unwind, sync::Arc};
 
 impl Admin {
     /// Answers `POST /api/v1/explain`.
-    pub(super) fn explain(&self, request: &Request) -> Result<Reply, Problem> {
+    pub(super) async fn explain(&self, request: &Request) -> Result<Reply, Problem> {
         let bad = |detail: String| Problem::new(400, "Bad request", detail);
         is_json(request)?;
-        let mut from = None;
+        let mut from: Option<String> = None;
         for (key, value) in form_urlencoded::parse(request.query.as_bytes()) {
-            if key != "from" || from.replace(value).is_some() {
-                return Err(bad(format!("This call has one parameter, `from`, which names a source; found {key:?} more.")));
+            if key != "from" {
+                return Err(bad(format!("There is no parameter {key:?}: this call has `from`, which names a source.")));
+            }
+            if from.replace(value.into_owned()).is_some() {
+                return Err(bad("The parameter `from` is there twice, and an event comes in by one source.".to_owned()));
             }
         }
-        let explained = self.gateway.explain(from.as_deref(), request.body.clone());
+        let payload = request.body.clone();
+        let explained = self.away(move |gateway| gateway.explain(from.as_deref(), payload)).await;
         explained.map(|explanation| Reply::json(200, &explanation)).map_err(|Unexplained(why)| {
             let end = if why.ends_with('?') { "" } else { "." };
             bad(format!("It cannot be explained: {why}{end}"))
@@ -27,12 +34,18 @@ impl Admin {
     }
 
     /// What the rules in force say to a stored event; null where its body is not kept whole.
-    pub(super) fn explained_now(&self, event: &EventDetail, body: Option<&Bytes>) -> Value {
+    pub(super) async fn explained_now(&self, event: &EventDetail, body: Option<&Bytes>) -> Value {
         match body {
             Some(body) if !event.summary.flags.contains(Flags::TRUNCATED) => {
-                self.gateway.explain_kept(event.clone().kept(body.clone()), event.summary.verdict)
+                let (kept, verdict) = (event.clone().kept(body.clone()), event.summary.verdict);
+                self.away(move |gateway| gateway.explain_kept(kept, verdict)).await
             }
             Some(_) | None => Value::Null,
         }
+    }
+
+    async fn away<T: Send + 'static>(&self, work: impl FnOnce(&dyn Gateway) -> T + Send + 'static) -> T {
+        let gateway = Arc::clone(&self.gateway);
+        tasks::blocking(move || work(&*gateway)).await.unwrap_or_else(|error| resume_unwind(error.into_panic()))
     }
 }

@@ -72,12 +72,12 @@ fn glance(explanation: &Value) -> String {
     let answer = &explanation["answer"];
     let code =
         if answer["otherwise"].is_null() { answer["code"].to_string() } else { format!("{} or {}", answer["code"], answer["otherwise"]) };
-    let held_back = match explanation["verdict"]["status"].as_str() {
-        Some("accepted") => "",
-        Some("quarantined") => " KEPT IN QUARANTINE; once released:",
-        _ => " REFUSED; if its signature held:",
+    let becomes = match explanation["verdict"]["status"].as_str() {
+        Some("accepted") => format!("{to}; answered {code}"),
+        Some("quarantined") => format!("answered {code}, and KEPT IN QUARANTINE; once released: {to}"),
+        _ => format!("REFUSED with {}; if its signature held: {to}; answered {code}", explanation["verdict"]["code"]),
     };
-    format!("{words} from {} ({provider})\n->{held_back} {to}; answered {code}\n\n", string(&explanation["source"]))
+    format!("{words} from {} ({provider})\n-> {becomes}\n\n", string(&explanation["source"]))
 }
 
 /// What the event is, and where it says so.
@@ -134,7 +134,7 @@ fn rules(explanation: &Value, which: Rules) -> String {
     match (all.len() - told.len(), told.is_empty()) {
         (0, true) => text += "  there are none\n",
         (0, false) => {}
-        (others, _) => writeln!(text, "  {others} more of them, which do not hold").expect("a String takes all"),
+        (others, _) => writeln!(text, "  {others} more, which do not hold or are not asked").expect("a String takes all"),
     }
     if explanation["routing"] == "unmatched" {
         let to: Vec<String> = list(&explanation["deliveries"])

@@ -53,7 +53,7 @@ impl<'e> Requests<'e> {
             flags: event.flags,
             first: None,
         };
-        Self { event, masked: masked(event), accepted: Arc::new(accepted), at, knows_id: signature.names() }
+        Self { event, masked: masked(event), accepted: Arc::new(accepted), at, knows_id: signature.tells_id() }
     }
 
     /// The request to a destination; `None`: nothing tells what of it is personal.

@@ -96,7 +96,7 @@ impl Signature {
     }
 
     /// Whether the event's id is known, which is made of it.
-    pub(super) fn names(&self) -> bool {
+    pub(super) fn tells_id(&self) -> bool {
         match self {
             Self::Holds | Self::Held | Self::Absent => true,
             Self::Refused(_) | Self::Unreadable | Self::NotChecked(_) => false,

@@ -129,7 +129,7 @@ async fn a_stored_event_tells_what_was_decided_and_what_the_rules_in_force_would
     assert!(text.contains("BY THE RULES NOW IN FORCE\n  it would go nowhere\n"), "{text}");
     let text = run(&gateway, &["event", &failed]).await;
     assert!(text.contains("  unmatched\n") && text.contains("  it would go to ledger\n"), "{text}");
-    assert!(text.contains("  yes  failures\n") && text.contains("  1 more of them, which do not hold\n"), "{text}");
+    assert!(text.contains("  yes  failures\n") && text.contains("  1 more, which do not hold or are not asked\n"), "{text}");
 }
 
 #[tokio::test]

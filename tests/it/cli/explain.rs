@@ -335,6 +335,21 @@ fn the_text_is_understood_at_a_glance() {
         assert!(text.contains(line), "{line:?} is not in\n{text}");
     }
     assert!(text.lines().all(|line| !line.contains('\u{1b}')), "no colours: {text}");
+    let second = |arguments: &[&str]| {
+        let ran = shell(RULES).with("OTTU_HMAC_KEY", "k").run(&[&["explain"], arguments].concat());
+        ran.out.lines().nth(1).map(str::to_owned).unwrap_or_default()
+    };
+    for (arguments, wanted) in [
+        (&["payment.failed"][..], "-> to orders, analytics; answered 201"),
+        (&["payment.paid", "--set", "state=pending"], "-> to analytics; answered 200"),
+        (
+            &["payment.failed", "--set", "currency_code=KWDX"],
+            "-> answered 201, and KEPT IN QUARANTINE; once released: to orders, analytics",
+        ),
+        (&["operation.void.unsigned"], "-> REFUSED with 401; if its signature held: to orders, erp, analytics; answered 200"),
+    ] {
+        assert_eq!(second(arguments), wanted, "{arguments:?}");
+    }
 }
 
 #[test]
