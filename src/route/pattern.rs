@@ -1,6 +1,9 @@
 //! Texts with wildcards.
 
-use std::fmt::{self, Write};
+use std::{
+    borrow::Cow,
+    fmt::{self, Write},
+};
 
 /// A text, or one with wildcards, for the whole value: `*` any text, `?` any one character, `\*` and `\?` themselves.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,7 +57,29 @@ impl Pattern {
     pub fn matches(&self, value: &str) -> bool {
         match &self.0 {
             Form::Exact(text) => **text == *value,
-            Form::Wild(parts) => is_match(parts, value),
+            Form::Wild(parts) => is_match(parts, value.chars().map(Part::Char)),
+        }
+    }
+
+    /// Whether it surely matches whatever the other one does. Where that is seen only by trying, it says no.
+    pub fn covers(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (_, Form::Exact(text)) => self.matches(text),
+            (Form::Exact(_), Form::Wild(_)) => false,
+            (Form::Wild(parts), Form::Wild(others)) => is_match(parts, others.iter().copied()),
+        }
+    }
+
+    /// A text that it matches: the shortest one.
+    pub fn example(&self) -> Cow<'_, str> {
+        let char = |part: &Part| match part {
+            Part::Char(char) => Some(*char),
+            Part::AnyChar => Some('x'),
+            Part::AnyText => None,
+        };
+        match &self.0 {
+            Form::Exact(text) => Cow::Borrowed(text),
+            Form::Wild(parts) => parts.iter().filter_map(char).collect::<String>().into(),
         }
     }
 }
@@ -80,8 +105,9 @@ impl fmt::Display for Pattern {
 }
 
 /// Takes the shortest text for each `*` and goes back to the last one only: the time is at most the product of both lengths.
-fn is_match(parts: &[Part], value: &str) -> bool {
-    let (mut at, mut rest) = (0, value.chars());
+/// The value is of characters; where it is another pattern, its wildcards are matched by wider ones alone.
+fn is_match(parts: &[Part], value: impl Iterator<Item = Part> + Clone) -> bool {
+    let (mut at, mut rest) = (0, value);
     let mut last_star = None;
     loop {
         let before = rest.clone();
@@ -91,8 +117,8 @@ fn is_match(parts: &[Part], value: &str) -> bool {
                 rest = before;
                 true
             }
-            (Some(Part::AnyChar), Some(_)) => true,
-            (Some(Part::Char(wanted)), Some(found)) => *wanted == found,
+            (Some(Part::AnyChar), Some(found)) => found != Part::AnyText,
+            (Some(Part::Char(wanted)), Some(found)) => Part::Char(*wanted) == found,
             (None, None) => return true,
             (Some(Part::AnyChar | Part::Char(_)), None) | (None, Some(_)) => false,
         };
@@ -151,6 +177,25 @@ mod tests {
     }
 
     #[test]
+    fn a_pattern_covers_another_that_is_narrower() {
+        for (wide, narrow, covers) in [
+            ("refund*", "refund_*", true),
+            ("refund*", "refund", true),
+            ("refund_*", "refund*", false),
+            ("*", "?", true),
+            ("?*", "*", false),
+            ("?*", "?", true),
+            ("a?c", "abc", true),
+            ("a?c", "a*c", false),
+            ("*b*", "a*b?c", true),
+            ("paid", "p*", false),
+            ("paid", "paid", true),
+        ] {
+            assert_eq!(Pattern::parse(wide).covers(&Pattern::parse(narrow)), covers, "{wide} {narrow}");
+        }
+    }
+
+    #[test]
     fn a_pattern_made_to_be_slow_is_not() {
         let pattern = Pattern::parse(&"*a".repeat(50));
         assert!(!pattern.matches(&format!("{}b", "a".repeat(20_000))));
@@ -173,6 +218,20 @@ mod tests {
             let chars = |text: &str| text.chars().collect::<Vec<_>>();
             prop_assert_eq!(Pattern::parse(&pattern).matches(&value), reference(&chars(&pattern), &chars(&value)));
             prop_assert_eq!(Pattern::parse(&Pattern::parse(&pattern).to_string()), Pattern::parse(&pattern));
+        }
+
+        #[test]
+        fn a_pattern_matches_its_example_and_all_that_a_pattern_matches_which_it_covers(
+            wide in "[ab*?]{0,5}", narrow in "[ab*?]{0,6}", values in proptest::collection::vec("[ab]{0,8}", 0..20),
+        ) {
+            let (wide, narrow) = (Pattern::parse(&wide), Pattern::parse(&narrow));
+            prop_assert!(narrow.matches(&narrow.example()));
+            prop_assert!(narrow.covers(&narrow) && Pattern::parse("*").covers(&narrow));
+            if wide.covers(&narrow) {
+                for value in values.iter().map(String::as_str).chain([&*narrow.example()]).filter(|value| narrow.matches(value)) {
+                    prop_assert!(wide.matches(value), "{value}");
+                }
+            }
         }
 
         #[test]
