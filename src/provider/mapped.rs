@@ -26,6 +26,11 @@ impl Mapping {
         self.0.push((name, path));
     }
 
+    /// Whether it says where the field is.
+    pub fn has(&self, name: Normal) -> bool {
+        self.0.iter().any(|(mapped, _)| *mapped == name)
+    }
+
     /// The texts at the mapped places: of strings their text, of numbers and booleans what is written.
     pub(super) fn fields(&self, payload: &Document) -> Fields {
         let mut fields = Fields::default();

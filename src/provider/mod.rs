@@ -16,6 +16,7 @@ use std::{borrow::Cow, ops::RangeInclusive, time::Duration};
 pub mod hmac;
 pub mod ottu;
 
+mod expected;
 mod headers;
 mod mapped;
 mod origin;
@@ -23,6 +24,7 @@ mod signature;
 mod standard_webhooks;
 mod verification;
 
+pub use expected::{Expected, Texts};
 pub use mapped::Mapping;
 pub use origin::Origin;
 pub use signature::{Algorithm, Encoding};

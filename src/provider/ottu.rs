@@ -15,6 +15,7 @@ use crate::domain::{
 use http::header::CONTENT_TYPE;
 
 mod anomaly;
+mod covered;
 mod fields;
 mod normalise;
 mod origin;
@@ -27,6 +28,7 @@ mod tests;
 
 use fields::Top;
 
+pub(super) use covered::changeable;
 pub use sign::{sign, verify};
 
 /// The states, results and operations that the provider documents, in its schema or its prose, and those of older installations.
@@ -56,6 +58,12 @@ pub(super) const VOCABULARY: Vocabulary = Vocabulary {
     results: &["pending", "success", "failed", "canceled", "error", "cod", "rejected", "queued"],
     operations: &["payment", "authorization", "refund", "void", "capture", "cancel", "expire"],
 };
+
+/// What a payment has in `operation`, where it has something; an operation never has these.
+pub(super) const OPERATIONS_OF_PAYMENTS: [&str; 2] = ["payment", "authorization"];
+
+/// The states that both a payment and an operation on it can be in, each with the operation.
+pub(super) const SHARED_STATES: [(&str, &str); 3] = [("paid", "capture"), ("canceled", "cancel"), ("expired", "expire")];
 
 /// A source of Ottu's webhooks.
 #[derive(Debug)]
