@@ -85,12 +85,25 @@ pub enum Code {
     UnsetVariable,
     UnreadableValue,
     InvalidCertificate,
+    UnknownLint,
     HoldTooShort,
     PlainHttp,
     IncludeMatchesNothing,
     UnknownRule,
     UnknownSample,
     FailedTest,
+    LiteralSecret,
+    AllowIpsLossy,
+    KeepTooShort,
+    UnknownValue,
+    LoosePattern,
+    NeverMatches,
+    Shadowed,
+    CatchAllHidesUnmatched,
+    RespondConflict,
+    StateWithoutKind,
+    UnsignedField,
+    UnusedAllow,
 }
 
 /// All that is wrong with a rules file, and what is doubtful about it besides.
@@ -102,7 +115,7 @@ pub struct ConfigError {
 
 impl Code {
     /// All of them.
-    pub const ALL: [Self; 47] = [
+    pub const ALL: [Self; 60] = [
         Self::UnreadableFile,
         Self::FileTooLarge,
         Self::NotUtf8,
@@ -144,12 +157,42 @@ impl Code {
         Self::UnsetVariable,
         Self::UnreadableValue,
         Self::InvalidCertificate,
+        Self::UnknownLint,
         Self::HoldTooShort,
         Self::PlainHttp,
         Self::IncludeMatchesNothing,
         Self::UnknownRule,
         Self::UnknownSample,
         Self::FailedTest,
+        Self::LiteralSecret,
+        Self::AllowIpsLossy,
+        Self::KeepTooShort,
+        Self::UnknownValue,
+        Self::LoosePattern,
+        Self::NeverMatches,
+        Self::Shadowed,
+        Self::CatchAllHidesUnmatched,
+        Self::RespondConflict,
+        Self::StateWithoutKind,
+        Self::UnsignedField,
+        Self::UnusedAllow,
+    ];
+
+    /// Those that `allow` can silence.
+    pub const LINTS: [Self; 13] = [
+        Self::HoldTooShort,
+        Self::PlainHttp,
+        Self::LiteralSecret,
+        Self::AllowIpsLossy,
+        Self::KeepTooShort,
+        Self::UnknownValue,
+        Self::LoosePattern,
+        Self::NeverMatches,
+        Self::Shadowed,
+        Self::CatchAllHidesUnmatched,
+        Self::RespondConflict,
+        Self::StateWithoutKind,
+        Self::UnsignedField,
     ];
 }
 

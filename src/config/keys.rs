@@ -17,8 +17,8 @@ pub struct Keys {
 
 /// The file itself.
 pub const TOP: Keys = Keys {
-    known: &["version", "server", "store", "sources", "defaults", "destinations", "rules", "unmatched", "include", "tests"],
-    later: &["allow"],
+    known: &["version", "server", "store", "sources", "defaults", "destinations", "rules", "unmatched", "include", "tests", "allow"],
+    later: &[],
 };
 /// What may stand in an included file; what else a rules file has is said once, in the rules file itself.
 pub const INCLUDED: [&str; 5] = ["version", "sources", "destinations", "rules", "tests"];
@@ -93,7 +93,7 @@ pub const CLIENT_TLS: Keys = Keys { known: &["ca", "cert", "key"], later: &[] };
 pub const RETRY: Keys =
     Keys { known: &["initial_interval", "multiplier", "max_interval", "jitter", "max_attempts", "max_elapsed"], later: &[] };
 /// One of `rules`.
-pub const RULE: Keys = Keys { known: &["name", "when", "to", "stop", "drop", "tap", "respond"], later: &["allow"] };
+pub const RULE: Keys = Keys { known: &["name", "when", "to", "stop", "drop", "tap", "respond", "allow"], later: &[] };
 
 /// One of `tests`.
 pub const TEST: Keys = Keys { known: &["name", "event", "sample", "set", "from", "expect"], later: &[] };

@@ -230,7 +230,7 @@ fn check(raw: &Raw<'_>, checks: &mut Checks<'_>) -> Config {
     let rules = rules::rules(&raw.rules, &known, &sources, checks);
     let tests = cases::cases(&raw.tests, &Stage::new(&known, &sources, &rules), checks);
     let unmatched = rules::unmatched(raw.unmatched, &known, checks);
-    Config {
+    let config = Config {
         listen: server.listen,
         public: server.public,
         drain_delay: server.drain_delay,
@@ -240,5 +240,12 @@ fn check(raw: &Raw<'_>, checks: &mut Checks<'_>) -> Config {
         destinations,
         rules: Rules { rules: rules.into(), unmatched, answers, orders },
         tests,
+    };
+    let mut allowed = lints::Allowed::read(raw, &mut checks.problems);
+    let is_weighed = !checks.problems.has_errors() && lints::weigh(raw, &config, checks);
+    allowed.silence(&mut checks.problems);
+    if is_weighed {
+        allowed.unused(&mut checks.problems);
     }
+    config
 }

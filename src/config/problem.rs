@@ -25,12 +25,14 @@ pub struct Problem {
     pub message: String,
     /// What to do.
     pub hint: Option<String>,
+    /// The rule that it is about, by its place, where that may allow it.
+    pub rule: Option<usize>,
 }
 
 impl Problem {
     /// An error.
     pub fn error(code: Code, span: Span, message: impl Into<String>) -> Self {
-        Self { severity: Severity::Error, code, span, message: message.into(), hint: None }
+        Self { severity: Severity::Error, code, span, message: message.into(), hint: None, rule: None }
     }
 
     /// A lint.
@@ -42,6 +44,12 @@ impl Problem {
     #[must_use]
     pub fn help(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }
+    }
+
+    /// About a rule.
+    #[must_use]
+    pub fn of_rule(self, place: usize) -> Self {
+        Self { rule: Some(place), ..self }
     }
 
     /// With a hint where there is one.
@@ -67,6 +75,21 @@ impl Problems {
     /// Adds an error.
     pub fn error(&mut self, code: Code, span: Span, message: impl Into<String>) {
         self.push(Problem::error(code, span, message));
+    }
+
+    /// Keeps those of which that is said, and lets each be changed.
+    pub fn retain(&mut self, keep: impl FnMut(&mut Problem) -> bool) {
+        self.found.retain_mut(keep);
+    }
+
+    /// Whether one of that sort was found.
+    pub fn has(&self, code: Code) -> bool {
+        self.found.iter().any(|problem| problem.code == code)
+    }
+
+    /// Whether something is wrong, and not only doubtful.
+    pub fn has_errors(&self) -> bool {
+        self.found.iter().any(|problem| problem.severity == Severity::Error)
     }
 
     /// `; did you mean "…"?`, or nothing where nothing is near.

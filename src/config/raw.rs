@@ -3,7 +3,7 @@
 
 use super::{
     diagnostics::Code,
-    keys::{self, Fields, mapping, single},
+    keys::{self, Fields, Scalars, mapping, single},
     problem::{Problem, Problems},
     text::quote,
     tree::{Entry, Kind, Node, Position, Scalar, Span, Style},
@@ -35,6 +35,7 @@ pub struct Raw<'t> {
     pub tests: Vec<Case<'t>>,
     /// Whether all files are in it. Where not, nothing can be said of names that it does not have.
     pub is_whole: bool,
+    pub allow: Scalars<'t>,
 }
 
 impl<'t> Raw<'t> {
@@ -55,6 +56,7 @@ impl<'t> Raw<'t> {
             rules: rule::rules(&fields, problems),
             unmatched: fields.scalar("unmatched", problems),
             tests: case::cases(&fields, problems),
+            allow: fields.list("allow", problems).unwrap_or_default(),
             is_whole,
         };
         for file in &included {

@@ -47,6 +47,16 @@ pub struct Wait<'t> {
     pub otherwise: Option<Scalar<'t>>,
 }
 
+impl Raw<'_> {
+    /// Where it is said.
+    pub fn at(&self) -> Span {
+        match self {
+            Self::Code(scalar) => scalar.span,
+            Self::Wait(wait) => wait.at,
+        }
+    }
+}
+
 /// What is under `respond`.
 pub fn read<'t>(fields: &Fields<'t>, problems: &mut Problems) -> Option<Raw<'t>> {
     let entry = fields.entry("respond")?;

@@ -293,6 +293,22 @@ fn unset_variables_are_problems_unless_they_are_allowed_and_warnings_can_be_deni
 }
 
 #[test]
+fn a_lint_is_a_warning_that_can_be_denied_and_allowed() {
+    let shell = Shell::new().with("OTTU_HMAC_KEY", "test-hmac-key");
+    shell.file("rules.yaml", GOOD.replace("paid }", "payed }"));
+    let found = shell.run(&["check"]);
+    assert_eq!(found.code, 0, "{}", found.err);
+    assert!(found.out.contains("warning[unknown-value]") && found.out.contains("did you mean \"paid\"?"), "{}", found.out);
+    assert!(found.err.contains("rules.yaml: no problems, 1 warning"), "{}", found.err);
+    assert_eq!(shell.run(&["check", "--deny-warnings"]).code, 3);
+    let github = shell.run(&["check", "--format", "github"]);
+    assert!(github.out.starts_with("::warning file=rules.yaml,line=7,"), "{}", github.out);
+    shell.file("rules.yaml", GOOD.replace("paid }, to: orders", "payed }, to: orders, allow: [unknown-value]"));
+    let allowed = shell.run(&["check", "--deny-warnings"]);
+    assert_eq!((allowed.code, allowed.out.as_str()), (0, ""), "{}", allowed.err);
+}
+
+#[test]
 fn a_missing_rules_file_is_a_wrong_configuration() {
     let shell = Shell::new();
     for command in [&["check"][..], &["check", "none.yaml"], &["serve"], &["serve", "--config", "none.yaml"]] {
@@ -306,4 +322,4 @@ fn a_missing_rules_file_is_a_wrong_configuration() {
 const GOOD: &str = "version: 1\n\
     sources:\n  ottu: { secret: \"${OTTU_HMAC_KEY}\" }\n\
     destinations:\n  orders: http://orders.internal/hooks\n\
-    rules:\n  - { name: paid, when: { state: paid }, to: orders }\n";
+    rules:\n  - { name: paid, when: { kind: payment, state: paid }, to: orders }\n";

@@ -43,10 +43,9 @@ fn load_text(text: &str, unset: Unset) -> Result<Loaded, ConfigError> {
     load(&path, &variable, unset)
 }
 
+/// A file that is read without a problem. Its lints are nobody's concern here: the files of `mistakes` show them.
 fn good(text: &str) -> Config {
-    let loaded = load_text(text, Unset::Error).unwrap_or_else(|error| panic!("{text}\n{error}"));
-    assert_eq!(loaded.warnings, [], "{text}");
-    loaded.config
+    load_text(text, Unset::Error).unwrap_or_else(|error| panic!("{text}\n{error}")).config
 }
 
 fn mistakes() -> Vec<PathBuf> {
@@ -98,6 +97,35 @@ fn every_sort_of_mistake_has_a_file_that_shows_it() {
     ];
     for code in Code::ALL.into_iter().filter(|code| !elsewhere.contains(code)) {
         assert!(told.contains(&format!("[{code}]")), "{code}");
+    }
+}
+
+#[test]
+fn every_lint_has_a_file_that_it_finds_something_in_and_one_that_is_fine() {
+    for lint in Code::LINTS {
+        let [doubtful, fine] = ["", "-fine"].map(|end| told(&Path::new(DATA).join(format!("{lint}{end}.yaml"))));
+        assert!(doubtful.contains(&format!("warning[{lint}]")), "{lint}: {doubtful}");
+        assert_eq!(fine, "", "{lint}");
+    }
+}
+
+#[test]
+fn every_lint_says_how_it_is_silenced_and_is_silent_then() {
+    for lint in Code::LINTS {
+        let text = fs::read_to_string(Path::new(DATA).join(format!("{lint}.yaml"))).expect("a file");
+        let found = |text: &str| {
+            let loaded = load_text(text, Unset::Error).unwrap_or_else(|error| panic!("{text}\n{error}"));
+            loaded.warnings.into_iter().filter(|warning| warning.code == lint).collect::<Vec<_>>()
+        };
+        let said = found(&text);
+        let how = format!("if it is meant so, say `allow: [{lint}]`");
+        assert!(said.iter().all(|warning| warning.hint.as_ref().is_some_and(|hint| hint.contains(&how))), "{said:#?}");
+        let line = text.lines().find(|line| line.starts_with("allow: "));
+        let allowed = match line {
+            Some(line) => text.replace(line, &line.replace('[', &format!("[{lint}, "))),
+            None => text.replace("version: 1\n", &format!("version: 1\nallow: [{lint}]\n")),
+        };
+        assert_eq!(found(&allowed), [], "{allowed}");
     }
 }
 

@@ -32,7 +32,7 @@ const STOCK: [(&str, &str); 4] = [
         "destinations: { orders: http://orders/, ledger: http://ledger/, fraud: http://fraud/, staging: http://staging/, \
          analytics: http://analytics/ }\n",
     ),
-    ("rules", "rules: [ { name: all, to: orders } ]\n"),
+    ("rules", "rules: [ { name: all, to: orders, tap: true } ]\n"),
 ];
 
 fn blocks(language: &str) -> Vec<Block> {
@@ -110,7 +110,7 @@ fn the_defaults_written_out_are_the_defaults() {
     let shown: Vec<_> = blocks("yaml").into_iter().filter(|block| block.note() == "defaults").collect();
     let [shown] = &shown[..] else { panic!("the defaults are shown once, not {} times", shown.len()) };
     let smallest = "version: 1\nsources: { ottu: { secret: '${OTTU_HMAC_KEY}' } }\ndestinations: { orders: http://orders.internal/ }\n\
-                    rules: [ { name: everything, to: orders } ]\n";
+                    rules: [ { name: payments, when: { kind: payment }, to: orders } ]\n";
     let [shown, smallest] = [load(&shown.place, &shown.text), load("the smallest file", smallest)];
     assert_eq!(format!("{:#?}", shown.config), format!("{:#?}", smallest.config));
 }

@@ -24,6 +24,7 @@ pub struct Rule<'t> {
     pub drop: Option<Scalar<'t>>,
     pub tap: Option<Scalar<'t>>,
     pub respond: Option<respond::Raw<'t>>,
+    pub allow: Scalars<'t>,
 }
 
 pub(super) fn rules<'t>(top: &Fields<'t>, problems: &mut Problems) -> Vec<Rule<'t>> {
@@ -62,5 +63,6 @@ fn rule<'t>(number: usize, node: &'t Node, problems: &mut Problems) -> Option<Ru
         drop: fields.scalar("drop", problems),
         tap: fields.scalar("tap", problems),
         respond: respond::read(&fields, problems),
+        allow: fields.list("allow", problems).unwrap_or_default(),
     })
 }

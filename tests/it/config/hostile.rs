@@ -43,6 +43,32 @@ fn hostile_files_are_answered_at_once() {
     }
 }
 
+/// In a release build it takes a small part of the bound.
+#[test]
+fn rules_that_all_have_to_be_compared_are_answered_at_once() {
+    let rules = |count: usize, rule: &dyn Fn(usize) -> String| -> String {
+        let rules: String =
+            (0..count).map(|number| format!("  - {{ name: r{number}, to: orders, stop: true, {} }}\n", rule(number))).collect();
+        format!("version: 1\nsources: {{ ottu: {{ secret: k }} }}\ndestinations: {{ orders: http://orders }}\nrules:\n{rules}")
+    };
+    let any = |field: &str| format!("{{ any: [ {{ {field}: a }}, {{ {field}: b }} ] }}");
+    let product = ["a", "b", "c", "d", "e", "f"].map(any).join(", ");
+    let values = |number: usize| (0..400).map(|value| format!("v{number}-{value}, ")).collect::<String>();
+    let sources: String = (0..5_000).map(|number| format!("s{number}: {{ secret: k }}, ")).collect();
+    for text in [
+        rules(300, &|number| format!("when: {{ kind: payment, state: paid, order_no: o{number} }}, respond: {}", 200 + number % 2)),
+        rules(1_000, &|number| format!("when: {{ kind: payment, order_no: \"*o{number}*\", amount: {{ gte: {number} }} }}")),
+        rules(1_200, &|number| format!("when: {{ shop: s{number}, all: [ {product} ] }}")),
+        rules(100, &|number| format!("when: {{ order_no: [{}] }}", values(number))),
+        rules(5_000, &|number| format!("when: {{ order_no: o{number} }}")).replace("ottu: { secret: k }", &sources),
+    ] {
+        let clock = Clock::system();
+        let start = clock.instant();
+        load_text(&text, Unset::Error).unwrap_or_else(|error| panic!("{error}"));
+        assert!(start.elapsed() < Duration::from_secs(20), "{:?} for {}", start.elapsed(), &text[text.len() - 100..]);
+    }
+}
+
 fn good_files() -> Vec<Vec<u8>> {
     let mut files = vec![fs::read("rules.example.yaml").expect("the example"), SMALLEST.into()];
     files.extend(mistakes().iter().map(|path| fs::read(path).expect("a mistake")));

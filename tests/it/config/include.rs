@@ -38,7 +38,7 @@ fn included_files_stand_behind_the_rules_file_in_the_order_of_the_list_and_of_th
     let folder = folder(&[
         (
             "rules.yaml",
-            "version: 1\nrules: [ { name: first, to: shop } ]\ndestinations: { orders: http://orders }\n\
+            "version: 1\nallow: [catch-all-hides-unmatched]\nrules: [ { name: first, to: shop } ]\ndestinations: { orders: http://orders }\n\
              include: [teams/last.yaml, 'rules.d/*.yaml', \"./rules.d/../more.yml\"]\ndefaults: { timeout: 3s }\n",
         ),
         ("teams/last.yaml", "version: 1\nrules: [ { name: from a list, to: orders } ]\n"),
@@ -72,7 +72,7 @@ fn absolute_paths_and_links_are_followed_and_a_file_is_the_same_by_whichever_pat
     let elsewhere = folder(&[("shop.yaml", SHOP)]);
     let path = elsewhere.path().join("shop.yaml");
     let text = format!(
-        "version: 1\nsources: {{ ottu: {{ secret: k }} }}\ndestinations: {{ orders: http://orders }}\ninclude: ['{}', 'link*']\n",
+        "version: 1\nallow: [catch-all-hides-unmatched, literal-secret]\nsources: {{ ottu: {{ secret: k }} }}\ndestinations: {{ orders: http://orders }}\ninclude: ['{}', 'link*']\n",
         path.display()
     );
     let main = folder(&[("rules.yaml", &text)]);
