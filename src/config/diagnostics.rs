@@ -56,6 +56,7 @@ pub enum Code {
     TooDeep,
     TooManyValues,
     TooManyProblems,
+    LookAlike,
     KeyNotText,
     DuplicateKey,
     UnknownKey,
@@ -115,7 +116,7 @@ pub struct ConfigError {
 
 impl Code {
     /// All of them.
-    pub const ALL: [Self; 60] = [
+    pub const ALL: [Self; 61] = [
         Self::UnreadableFile,
         Self::FileTooLarge,
         Self::NotUtf8,
@@ -128,6 +129,7 @@ impl Code {
         Self::TooDeep,
         Self::TooManyValues,
         Self::TooManyProblems,
+        Self::LookAlike,
         Self::KeyNotText,
         Self::DuplicateKey,
         Self::UnknownKey,

@@ -2,6 +2,7 @@
 
 use super::{
     diagnostics::Code,
+    hints,
     problem::{Problem, Problems},
     text::quote,
     tree::{Entry, Kind, Node, Scalar, Span},
@@ -207,7 +208,10 @@ pub fn mapping<'t>(of: &str, at: Span, node: &'t Node, problems: &mut Problems) 
             None
         }
         Kind::Scalar(..) | Kind::Sequence(_) => {
-            problems.error(Code::WrongType, node.span, format!("{of} wants a mapping, found {}", node.what()));
+            let glued = node.scalar().and_then(|scalar| hints::glued(scalar.text)).is_some();
+            let hint = glued.then(|| "a `:` wants a space behind it: `state: paid`, not `state:paid`".to_owned());
+            let message = format!("{of} wants a mapping, found {}", node.what());
+            problems.push(Problem::error(Code::WrongType, node.span, message).maybe_help(hint));
             None
         }
     }

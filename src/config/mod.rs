@@ -12,6 +12,7 @@ mod expect;
 mod files;
 mod glob;
 mod headers;
+mod hints;
 mod include;
 mod interpolate;
 mod json;

@@ -72,6 +72,11 @@ impl Problems {
         self.found.push(problem);
     }
 
+    /// Adds those.
+    pub fn extend(&mut self, problems: impl IntoIterator<Item = Problem>) {
+        self.found.extend(problems);
+    }
+
     /// Adds an error.
     pub fn error(&mut self, code: Code, span: Span, message: impl Into<String>) {
         self.push(Problem::error(code, span, message));

@@ -125,7 +125,8 @@ fn targets(raw: &raw::Rule<'_>, of: &str, known: &Known<'_>, checks: &mut Checks
         if !known.lookup.contains(scalar.text) {
             let near = checks.problems.did_you_mean(scalar.text, known.destinations.iter().copied());
             let message = format!("{of} sends to {}, which is not defined{near}", quote(scalar.text));
-            checks.say(&Value::literal(*scalar), Code::UnknownDestination, message, None);
+            let several = scalar.text.contains(',').then(|| "for several write a list: `[orders, ledger]`".to_owned());
+            checks.say(&Value::literal(*scalar), Code::UnknownDestination, message, several);
         } else if !seen.insert(scalar.text) {
             checks.problems.error(Code::DuplicateValue, scalar.span, format!("{of} sends to {} twice", quote(scalar.text)));
         } else {

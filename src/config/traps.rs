@@ -1,17 +1,13 @@
-//! What YAML allows and a rules file does not: tags, repeated keys, keys that are no text. And hints for YAML's own traps.
+//! What YAML allows and a rules file does not: tags, repeated keys, keys that are no text, characters that look like others.
 
 use super::{
     diagnostics::Code,
+    hints,
     problem::{Problem, Problems},
     text::{Text, quote},
-    tree::{Kind, Node},
+    tree::{Kind, Node, Style},
 };
 use std::collections::HashSet;
-
-const TEMPLATE_HINT: &str = "`{{ … }}` has to be in quotes: without them YAML reads a mapping";
-
-/// How the parser's own complaints start.
-pub const NOT_YAML: &str = "not valid YAML: ";
 
 /// Looks at every value of the tree.
 pub fn inspect(node: &Node, text: &Text, problems: &mut Problems) {
@@ -19,7 +15,7 @@ pub fn inspect(node: &Node, text: &Text, problems: &mut Problems) {
         problems.push(tagged(node, tag, text));
     }
     match &node.kind {
-        Kind::Scalar(..) => {}
+        Kind::Scalar(..) => problems.extend(look_alike(node)),
         Kind::Sequence(items) => items.iter().for_each(|item| inspect(item, text, problems)),
         Kind::Mapping(entries) => {
             let mut seen = HashSet::new();
@@ -36,10 +32,10 @@ pub fn inspect(node: &Node, text: &Text, problems: &mut Problems) {
                     Kind::Sequence(_) | Kind::Mapping(_) => {
                         let found =
                             Problem::error(Code::KeyNotText, entry.key.span, format!("a key is a text, found {}", entry.key.what()));
-                        problems.push(found.maybe_help(node.looks_like_template().then(|| TEMPLATE_HINT.to_owned())));
+                        problems.push(found.maybe_help(node.looks_like_template().then(|| hints::TEMPLATE.to_owned())));
                     }
                 }
-                if entry.key.tag.is_some() {
+                if entry.key.tag.is_some() || matches!(entry.key.kind, Kind::Scalar(..)) {
                     inspect(&entry.key, text, problems);
                 }
                 inspect(&entry.value, text, problems);
@@ -53,7 +49,9 @@ fn tagged(node: &Node, tag: &str, text: &Text) -> Problem {
         let hint = "a text that starts with `!` has to be in quotes";
         return Problem::error(Code::YamlTag, node.span, "a YAML tag has no meaning here").help(hint);
     }
-    let word = tag.trim_start_matches('!');
+    // `! paid` and `!= paid` have the word behind the tag.
+    let behind = node.scalar().filter(|_| matches!(tag, "!" | "!=")).map(|scalar| scalar.text);
+    let word = behind.unwrap_or(tag.trim_start_matches('!'));
     let hint = if tag.starts_with("!!") || word.is_empty() {
         "leave it out; a text that starts with `!` has to be in quotes".to_owned()
     } else {
@@ -62,42 +60,16 @@ fn tagged(node: &Node, tag: &str, text: &Text) -> Problem {
     Problem::error(Code::YamlTag, node.span, format!("{} is a YAML tag, which has no meaning here", quote(tag))).help(hint)
 }
 
-/// A syntax error with a hint, where its line shows one of YAML's traps.
-pub fn explain(problem: Problem, text: &str) -> Problem {
-    if !problem.message.starts_with(NOT_YAML) {
-        return problem;
-    }
-    let offset = problem.span.start.offset.min(text.len());
-    let start = text[..offset].rfind('\n').map_or(0, |found| found + 1);
-    let end = text[offset..].find('\n').map_or(text.len(), |found| offset + found);
-    let line = &text[start..end];
-    // The parser often stops where the next line begins, so the one before is looked at too.
-    let before = text[..start].trim_end().rsplit('\n').next().unwrap_or_default();
-    let hint = hint_of(line, &problem.message).or_else(|| hint_of(before, &problem.message));
-    problem.maybe_help(hint.map(str::to_owned))
-}
-
-fn hint_of(line: &str, message: &str) -> Option<&'static str> {
-    let bare = |start: &str| {
-        let is_opened = |before: &str| before.trim_end().ends_with([':', ',', '[', '{', '-']);
-        line.match_indices(start).any(|(found, _)| is_opened(&line[..found]))
-    };
-    let indent = &line[..line.len() - line.trim_start().len()];
-    if indent.contains('\t') || ["tabs", "a tab", "tab cannot"].iter().any(|word| message.contains(word)) {
-        Some("YAML wants spaces, not tabs")
-    } else if bare("{{") {
-        Some(TEMPLATE_HINT)
-    } else if bare("${") {
-        Some("between braces or brackets a variable has to be in quotes: `{ secret: \"${NAME}\" }`")
-    } else if bare("*") || message.contains("anchor") || message.contains("alias") {
-        Some("a value that starts with `*` is a YAML alias; to match with a wildcard, put it in quotes: \"*@example.com\"")
-    } else if bare("@") || bare("`") || bare("%") {
-        Some("a value that starts with `@`, `%` or a backtick has to be in quotes")
-    } else if line.trim_start().contains(": ") && line.matches(": ").count() > 1 && !line.contains('{') {
-        Some("a text with `: ` in it has to be in quotes")
-    } else if message.contains("quoted scalar") {
-        Some("a quote is opened and not closed")
+/// Plain text with a letter that the eye takes for a space or for a quote. Nothing of it is shown: it may be secret.
+fn look_alike(node: &Node) -> Option<Problem> {
+    let Kind::Scalar(text, Style::Plain) = &node.kind else { return None };
+    let (message, hint) = if let Some(found) = text.chars().find(|letter| hints::is_invisible(*letter)) {
+        (format!("a character stands here that looks like a space and is none (U+{:04X})", u32::from(found)), hints::INVISIBLE)
+    } else if text.starts_with(['\u{201c}', '\u{201d}', '\u{201e}', '\u{2018}', '\u{2019}']) {
+        let hint = "write straight quotes: \" or '; a text that is meant to begin with a curly one stands in straight ones";
+        ("a curly quote is a letter to YAML, not a quote".to_owned(), hint)
     } else {
-        None
-    }
+        return None;
+    };
+    Some(Problem::error(Code::LookAlike, node.span, message).help(hint))
 }

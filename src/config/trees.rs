@@ -4,6 +4,7 @@ use super::{
     diagnostics::Code,
     encoding,
     files::Files,
+    hints,
     include::{self, Include},
     mask,
     problem::{Problem, Problems},
@@ -123,7 +124,7 @@ impl<'f> Reader<'f> {
         };
         let mut text = Text::new(path.display().to_string(), text);
         let flaw = flaw.map(|flaw| flaw.problem(flaw.at().map_or(Span::whole(file), |at| text.letter(file, at))));
-        let read = flaw.map_or_else(|| yaml::read(&text.text, file).map_err(|problem| traps::explain(problem, &text.text)), Err);
+        let read = flaw.map_or_else(|| yaml::read(&text.text, file).map_err(|problem| hints::explain(problem, &text.text)), Err);
         let tree = match read {
             Ok(tree) => {
                 text.mask(mask::of_tree(&text.text, &tree));

@@ -2,6 +2,7 @@
 
 use super::{
     diagnostics::Code,
+    hints,
     keys::{key, mapping, scalars, single},
     problem::{Problem, Problems},
     text::quote,
@@ -89,7 +90,13 @@ impl When<'_, '_> {
             return None;
         }
         if value.is_null() {
-            let hint = format!("for an event without it write `{name}: {{ exists: false }}`");
+            let hint = match hints::glued(name) {
+                Some((field, value)) => format!("a `:` wants a space behind it: `{field}: {value}`"),
+                None if name.bytes().all(|byte| byte.is_ascii_digit()) => {
+                    "a `,` ends the value before it: write a number without it, as in `1000`".to_owned()
+                }
+                None => format!("for an event without it write `{name}: {{ exists: false }}`"),
+            };
             self.problems.push(Problem::error(Code::NullValue, value.span, format!("{of} wants a value, found nothing")).help(hint));
             return None;
         }
@@ -178,7 +185,27 @@ impl When<'_, '_> {
         if *field == Field::Normal(Normal::From) {
             values.iter().for_each(|value| self.check_source(*value));
         }
+        values.iter().filter(|value| value.style == Style::Plain).for_each(|value| self.check_sign(field, of, *value));
         Some(values.iter().map(|value| Pattern::parse(value.text)).collect())
+    }
+
+    /// Other languages compare by signs, and say yes and no: as texts they would match nothing.
+    fn check_sign(&mut self, field: &Field, of: &str, value: Scalar<'_>) {
+        let signs = [(">=", "gte"), ("<=", "lte"), (">", "gt"), ("<", "lt"), ("==", ""), ("=", "")];
+        let sign = signs.iter().find_map(|(sign, operator)| Some((operator, value.text.strip_prefix(sign)?.trim())));
+        let is_word = matches!(&*value.text.to_lowercase(), "yes" | "no" | "on" | "off" | "y" | "n");
+        let (wanted, hint) = match sign {
+            Some((operator, number)) if !operator.is_empty() => ("a text", format!("to compare, write `{{ {operator}: {number} }}`")),
+            Some((_, text)) => ("a text", format!("write the value alone: `{text}`")),
+            None if is_word && *field == Field::Normal(Normal::IsSandbox) => {
+                let is_yes = matches!(&*value.text.to_lowercase(), "yes" | "on" | "y");
+                ("`true` or `false`", format!("write `{is_yes}`"))
+            }
+            None => return,
+        };
+        let message = format!("{of} wants {wanted}, found {}", quote(value.text));
+        let hint = if sign.is_some() { format!("{hint}; a text that is meant to begin so stands in quotes") } else { hint };
+        self.problems.push(Problem::error(Code::InvalidValue, value.span, message).help(hint));
     }
 
     fn check_source(&mut self, value: Scalar<'_>) {

@@ -2,8 +2,8 @@
 
 use super::{
     diagnostics::Code,
+    hints::NOT_YAML,
     problem::Problem,
-    traps::NOT_YAML,
     tree::{Entry, FileId, Kind, Node, Position, Span, Style},
 };
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle};

@@ -10,6 +10,7 @@ use std::{
 mod defaults;
 mod destinations;
 mod files;
+mod formats;
 mod good;
 mod hostile;
 mod include;
