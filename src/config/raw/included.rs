@@ -12,7 +12,7 @@ use super::{
 
 /// The keys of an included file. `None`: it is none, which was said.
 pub(super) fn fields<'t>(root: &'t Node, problems: &mut Problems) -> Option<Fields<'t>> {
-    let hint = "it has `sources`, `destinations` or `rules`";
+    let hint = "it has `sources`, `destinations`, `rules` or `tests`";
     if !matches!(root.kind, Kind::Mapping(_)) {
         let code = if root.is_null() { Code::EmptyFile } else { Code::NotAMapping };
         let message = format!("an included file wants keys with their values, found {}", root.what());
