@@ -69,7 +69,7 @@ pub fn cases(raw: &[raw::Case<'_>], stage: &Stage<'_, '_>, checks: &mut Checks<'
 fn case(raw: &raw::Case<'_>, of: &str, stage: &Stage<'_, '_>, payloads: &mut Payloads, checks: &mut Checks<'_>) -> Option<Case> {
     let source = source(raw, of, stage, checks);
     let payload = payload(raw, of, payloads, checks);
-    let expect = raw.expect.as_ref().map(|raw| expect::expect(raw, of, source, stage, checks));
+    let expect = raw.expect.as_ref().map(|raw| expect::expect(raw, of, source, stage, payloads, checks));
     Some(Case { name: raw.name?.text.into(), from: source?.receive.name.clone(), payload: payload?, expect: expect? })
 }
 

@@ -62,7 +62,6 @@ pub enum Code {
     UnknownKey,
     MisplacedKey,
     MissingKey,
-    NotSupportedYet,
     NullValue,
     WrongType,
     InvalidValue,
@@ -116,7 +115,7 @@ pub struct ConfigError {
 
 impl Code {
     /// All of them.
-    pub const ALL: [Self; 61] = [
+    pub const ALL: [Self; 60] = [
         Self::UnreadableFile,
         Self::FileTooLarge,
         Self::NotUtf8,
@@ -135,7 +134,6 @@ impl Code {
         Self::UnknownKey,
         Self::MisplacedKey,
         Self::MissingKey,
-        Self::NotSupportedYet,
         Self::NullValue,
         Self::WrongType,
         Self::InvalidValue,

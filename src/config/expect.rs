@@ -1,17 +1,35 @@
 //! Checks `expect` of a test: it looks at something, and what it names is there.
 
 use super::{
-    Source, cases::Stage, diagnostics::Code, interpolate::Value, keys::Scalars, problem::Problem, raw, sources::answer, text::quote,
-    tree::Scalar, values::Checks,
+    Source,
+    cases::Stage,
+    diagnostics::Code,
+    interpolate::Value,
+    json::Payloads,
+    keys::Scalars,
+    problem::Problem,
+    raw,
+    sources::answer,
+    text::quote,
+    tree::{Entry, Scalar},
+    values::Checks,
 };
 use crate::{
     domain::name::Name,
-    rehearse::{Answer, Expect, Wait},
+    rehearse::{Answer, Expect, Request, Wait},
 };
+use http::{HeaderName, Method};
 use std::{collections::HashSet, time::Duration};
 
 /// What a test expects of an event from that source; `None`: it is not known which.
-pub fn expect(raw: &raw::Expect<'_>, of: &str, source: Option<&Source>, stage: &Stage<'_, '_>, checks: &mut Checks<'_>) -> Expect {
+pub fn expect(
+    raw: &raw::Expect<'_>,
+    of: &str,
+    source: Option<&Source>,
+    stage: &Stage<'_, '_>,
+    payloads: &mut Payloads,
+    checks: &mut Checks<'_>,
+) -> Expect {
     let to = raw.to.as_ref().map(|scalars| destinations(scalars, "to", of, stage, checks));
     let not_to = raw.not_to.as_ref().map(|scalars| destinations(scalars, "not_to", of, stage, checks)).unwrap_or_default();
     for scalar in raw.not_to.iter().flatten().filter(|scalar| raw.to.iter().flatten().any(|to| to.text == scalar.text)) {
@@ -32,7 +50,8 @@ pub fn expect(raw: &raw::Expect<'_>, of: &str, source: Option<&Source>, stage: &
     let (unmatched, drop) = (truth(raw.unmatched, "unmatched"), truth(raw.drop, "drop"));
     let respond = raw.respond.as_ref().and_then(|raw| respond(raw, of, source, stage, checks));
     let rules = raw.rules.as_ref().map(|scalars| rules(scalars, of, stage, checks));
-    Expect { to, not_to, unmatched, drop, respond, rules }
+    let requests = raw.requests.iter().filter_map(|raw| request(raw, of, stage, payloads, checks)).collect();
+    Expect { to, not_to, unmatched, drop, respond, rules, requests }
 }
 
 fn destinations(scalars: &Scalars<'_>, key: &str, of: &str, stage: &Stage<'_, '_>, checks: &mut Checks<'_>) -> Vec<Name> {
@@ -98,6 +117,49 @@ fn respond(raw: &raw::Respond<'_>, of: &str, source: Option<&Source>, stage: &St
                 ok: wait.ok.and_then(|scalar| code(scalar, &format!("`ok` in {of}"), checks)),
                 otherwise: wait.otherwise.and_then(|scalar| code(scalar, &format!("`otherwise` in {of}"), checks)),
             }))
+        }
+    }
+}
+
+const METHODS: [(&str, Method); 3] = [("POST", Method::POST), ("PUT", Method::PUT), ("PATCH", Method::PATCH)];
+
+fn request(
+    raw: &raw::Request<'_>,
+    of: &str,
+    stage: &Stage<'_, '_>,
+    payloads: &mut Payloads,
+    checks: &mut Checks<'_>,
+) -> Option<(Name, Request)> {
+    let destination = destination(raw.destination, &format!("`request` in `expect` of {of}"), stage, checks);
+    let of = format!("{} in `request` in `expect` of {of}", quote(raw.destination.text));
+    let method = raw.method.and_then(|scalar| checks.word(&Value::literal(scalar), &format!("`method` of {of}"), &METHODS));
+    if let Some(path) = raw.path.filter(|path| !path.text.starts_with('/')) {
+        checks.wrong(&Value::literal(path), &format!("`path` of {of}"), "a path such as `/hooks?shop=1`", None);
+    }
+    let header = |(name, value): &(Scalar<'_>, Scalar<'_>)| {
+        let known = HeaderName::from_bytes(name.text.as_bytes()).ok();
+        if known.is_none() {
+            let message = format!("{} in `headers` of {of} is no name of a header", quote(name.text));
+            checks.problems.error(Code::InvalidHeader, name.span, message);
+        }
+        Some((known?, value.text.into()))
+    };
+    let headers = raw.headers.iter().filter_map(header).collect();
+    let body = raw.body.and_then(|entry| body(entry, &of, payloads, checks));
+    Some((destination?, Request { method, path: raw.path.map(|path| path.text.into()), headers, body }))
+}
+
+/// A text as it is; anything else as JSON.
+fn body(entry: &Entry, of: &str, payloads: &mut Payloads, checks: &mut Checks<'_>) -> Option<Box<str>> {
+    if entry.value.is_null() {
+        checks.problems.error(Code::NullValue, entry.key.span, format!("`body` of {of} wants a body, found nothing"));
+        return None;
+    }
+    match payloads.text(&entry.value) {
+        Ok(body) => Some(body.into()),
+        Err(problem) => {
+            checks.problems.push(problem);
+            None
         }
     }
 }

@@ -39,6 +39,17 @@ impl Payloads {
         Ok(json)
     }
 
+    /// A scalar's text as it is, anything else as JSON.
+    ///
+    /// # Errors
+    /// The tests come to too much.
+    pub fn text(&mut self, node: &Node) -> Result<String, Problem> {
+        match &node.kind {
+            Kind::Scalar(text, _) => self.take(text.len(), node.span).map(|()| text.to_string()),
+            Kind::Sequence(_) | Kind::Mapping(_) => self.json(node),
+        }
+    }
+
     /// The payload with the value at a path replaced or added, which counts like a payload of its own.
     ///
     /// # Errors

@@ -12,31 +12,26 @@ use super::{
 pub struct Keys {
     /// Those it has.
     pub known: &'static [&'static str],
-    /// Those that a later version brings.
-    pub later: &'static [&'static str],
 }
 
 /// The file itself.
 pub const TOP: Keys = Keys {
     known: &["version", "server", "store", "sources", "defaults", "destinations", "rules", "unmatched", "include", "tests", "allow"],
-    later: &[],
 };
 /// What may stand in an included file; what else a rules file has is said once, in the rules file itself.
 pub const INCLUDED: [&str; 5] = ["version", "sources", "destinations", "rules", "tests"];
 /// `server`.
-pub const SERVER: Keys =
-    Keys { known: &["listen", "admin", "admin_token", "admin_hosts", "drain_delay", "tls", "trusted_proxies"], later: &[] };
+pub const SERVER: Keys = Keys { known: &["listen", "admin", "admin_token", "admin_hosts", "drain_delay", "tls", "trusted_proxies"] };
 /// `tls` of `server`.
-pub const TLS: Keys = Keys { known: &["cert", "key"], later: &[] };
+pub const TLS: Keys = Keys { known: &["cert", "key"] };
 /// `store`.
-pub const STORE: Keys = Keys { known: &["path", "keep", "keep_unresolved"], later: &[] };
+pub const STORE: Keys = Keys { known: &["path", "keep", "keep_unresolved"] };
 /// One of `sources`.
 pub const SOURCE: Keys = Keys {
     known: &["provider", "path", "secret", "signature", "fields", "allow_ips", "unsigned", "provider_timeout", "hold", "dedupe", "respond"],
-    later: &[],
 };
 /// `signature` of a source.
-pub const SIGNATURE: Keys = Keys { known: &["header", "algorithm", "encoding", "prefix", "timestamp_header", "tolerance"], later: &[] };
+pub const SIGNATURE: Keys = Keys { known: &["header", "algorithm", "encoding", "prefix", "timestamp_header", "tolerance"] };
 /// `defaults`.
 pub const DEFAULTS: Keys = Keys {
     known: &[
@@ -53,7 +48,6 @@ pub const DEFAULTS: Keys = Keys {
         "order_by",
         "order_wait",
     ],
-    later: &[],
 };
 /// One of `destinations`.
 pub const DESTINATION: Keys = Keys {
@@ -78,30 +72,30 @@ pub const DESTINATION: Keys = Keys {
         "body",
         "remove",
     ],
-    later: &[],
 };
 /// `sign`.
-pub const SIGN: Keys = Keys { known: &["scheme", "secret"], later: &[] };
+pub const SIGN: Keys = Keys { known: &["scheme", "secret"] };
 /// `auth`.
-pub const AUTH: Keys = Keys { known: &["bearer", "basic", "oauth2"], later: &[] };
+pub const AUTH: Keys = Keys { known: &["bearer", "basic", "oauth2"] };
 /// `basic` of `auth`.
-pub const BASIC: Keys = Keys { known: &["user", "password"], later: &[] };
+pub const BASIC: Keys = Keys { known: &["user", "password"] };
 /// `oauth2` of `auth`.
-pub const OAUTH2: Keys = Keys { known: &["token_url", "client_id", "client_secret", "scope"], later: &[] };
+pub const OAUTH2: Keys = Keys { known: &["token_url", "client_id", "client_secret", "scope"] };
 /// `tls` of a destination.
-pub const CLIENT_TLS: Keys = Keys { known: &["ca", "cert", "key"], later: &[] };
+pub const CLIENT_TLS: Keys = Keys { known: &["ca", "cert", "key"] };
 /// `retry`, where it is no preset.
-pub const RETRY: Keys =
-    Keys { known: &["initial_interval", "multiplier", "max_interval", "jitter", "max_attempts", "max_elapsed"], later: &[] };
+pub const RETRY: Keys = Keys { known: &["initial_interval", "multiplier", "max_interval", "jitter", "max_attempts", "max_elapsed"] };
 /// One of `rules`.
-pub const RULE: Keys = Keys { known: &["name", "when", "to", "stop", "drop", "tap", "respond", "allow"], later: &[] };
+pub const RULE: Keys = Keys { known: &["name", "when", "to", "stop", "drop", "tap", "respond", "allow"] };
 
 /// One of `tests`.
-pub const TEST: Keys = Keys { known: &["name", "event", "sample", "set", "from", "expect"], later: &[] };
+pub const TEST: Keys = Keys { known: &["name", "event", "sample", "set", "from", "expect"] };
 /// `expect` of a test.
-pub const EXPECT: Keys = Keys { known: &["to", "not_to", "unmatched", "drop", "respond", "rules"], later: &["request"] };
+pub const EXPECT: Keys = Keys { known: &["to", "not_to", "unmatched", "drop", "respond", "rules", "request"] };
+/// `request` of `expect`, for one destination.
+pub const REQUEST: Keys = Keys { known: &["method", "path", "headers", "body"] };
 /// `respond`, where it is no code.
-pub const WAIT: Keys = Keys { known: &["wait_for", "within", "ok", "otherwise"], later: &[] };
+pub const WAIT: Keys = Keys { known: &["wait_for", "within", "ok", "otherwise"] };
 
 /// Parts of a destination whose values are secrets.
 const SECRET_PARTS: [&str; 4] = ["`sign`", "`auth`", "`basic`", "`oauth2`"];
@@ -125,9 +119,7 @@ impl<'t> Fields<'t> {
         let entries = mapping(&of, at, node, problems)?;
         for entry in entries {
             let Some(key) = key(entry) else { continue };
-            if keys.later.contains(&key) {
-                problems.push(not_yet(entry.key.span, &format!("`{key}` in {of}")));
-            } else if !keys.known.contains(&key) {
+            if !keys.known.contains(&key) {
                 let hint = if key == "<<" {
                     Some("YAML's merge key is not read: what destinations share goes under `defaults`".to_owned())
                 } else if keys.known.len() > 3 {
@@ -147,7 +139,7 @@ impl<'t> Fields<'t> {
                     problems.push(Problem::error(Code::UnknownKey, entry.key.span, message).maybe_help(hint));
                     continue;
                 }
-                let near = problems.did_you_mean(key, keys.known.iter().chain(keys.later).copied());
+                let near = problems.did_you_mean(key, keys.known.iter().copied());
                 let hint = hint.filter(|_| near.is_empty());
                 let message = format!("{of} has no key {}{near}", quote(key));
                 problems.push(Problem::error(Code::UnknownKey, entry.key.span, message).maybe_help(hint));
@@ -244,10 +236,4 @@ pub fn key(entry: &Entry) -> Option<&str> {
         Kind::Scalar(text, _) => Some(text),
         Kind::Sequence(_) | Kind::Mapping(_) => None,
     }
-}
-
-/// What a later version brings.
-pub fn not_yet(span: Span, what: &str) -> Problem {
-    Problem::error(Code::NotSupportedYet, span, format!("{what} is not supported yet"))
-        .help("a later version brings it; nothing is ignored, so leave it out until then")
 }

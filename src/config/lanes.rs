@@ -14,7 +14,7 @@ use crate::{
 use std::time::Duration;
 
 /// `breaker`, where it is not `off`.
-const BREAKER: Keys = Keys { known: &["open_after", "probe_every"], later: &[] };
+const BREAKER: Keys = Keys { known: &["open_after", "probe_every"] };
 
 const SHORTEST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(3600);

@@ -17,7 +17,7 @@ mod rule;
 mod server;
 mod source;
 
-pub use case::{Case, Expect, Respond};
+pub use case::{Case, Expect, Request, Respond};
 pub use destination::{Auth, ClientTls, Defaults, Destination, Remove, Retry, Schedule, Sign, Statuses};
 pub use rule::Rule;
 pub use server::{Server, Store, Tls};

@@ -9,7 +9,8 @@ const MAX_SHOWN: usize = 100;
 impl Config {
     /// What the tests are run against.
     pub fn stage(&self) -> Stage<'_> {
-        Stage::new(self.sources.iter().map(|source| (&source.receive.name, &source.provider)), &self.rules)
+        let stage = Stage::new(self.sources.iter().map(|source| (&source.receive.name, &source.provider)), &self.rules);
+        stage.sending(self.destinations.iter().map(|destination| (&destination.name, &destination.settings)))
     }
 
     /// Runs all tests. It takes its time where there are many, so it belongs where waiting harms nobody.

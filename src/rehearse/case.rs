@@ -2,6 +2,7 @@
 
 use crate::domain::name::Name;
 use bytes::Bytes;
+use http::{HeaderName, Method};
 use std::time::Duration;
 
 /// One of the tests that a rules file has of itself.
@@ -32,6 +33,8 @@ pub struct Expect {
     pub respond: Option<Answer>,
     /// The rules that match: these and no other.
     pub rules: Option<Vec<Name>>,
+    /// What these destinations get.
+    pub requests: Vec<(Name, Request)>,
 }
 
 /// An expected answer.
@@ -51,4 +54,17 @@ pub struct Wait {
     pub within: Option<Duration>,
     pub ok: Option<u16>,
     pub otherwise: Option<u16>,
+}
+
+/// What is looked at of a request to a destination.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// The method.
+    pub method: Option<Method>,
+    /// The path; with its query where a `?` is in it.
+    pub path: Option<Box<str>>,
+    /// Fields of the head, each with its whole value.
+    pub headers: Vec<(HeaderName, Box<str>)>,
+    /// The body: as JSON where it and what is sent are, byte for byte where not.
+    pub body: Option<Box<str>>,
 }

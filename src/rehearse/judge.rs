@@ -1,7 +1,11 @@
 //! Runs a test: makes the event, asks the rules, and compares with what is expected. Exactly what is expected is looked at.
 
-use super::case::{Answer, Case, Expect, Wait};
+use super::{
+    case::{Answer, Case, Expect, Wait},
+    sent,
+};
 use crate::{
+    destination,
     domain::{
         clock::Timestamp,
         event::Event,
@@ -24,6 +28,7 @@ use std::{
 #[derive(Debug)]
 pub struct Stage<'c> {
     providers: HashMap<&'c Name, Box<dyn Provider>>,
+    destinations: HashMap<&'c Name, &'c destination::Settings>,
     rules: &'c Rules,
 }
 
@@ -52,7 +57,14 @@ pub struct Mismatch {
 impl<'c> Stage<'c> {
     /// Of the sources and rules of a file.
     pub fn new(sources: impl IntoIterator<Item = (&'c Name, &'c provider::Settings)>, rules: &'c Rules) -> Self {
-        Self { providers: sources.into_iter().map(|(name, settings)| (name, provider::build(name, settings))).collect(), rules }
+        let providers = sources.into_iter().map(|(name, settings)| (name, provider::build(name, settings))).collect();
+        Self { providers, destinations: HashMap::new(), rules }
+    }
+
+    /// With its destinations, for what is said of requests.
+    #[must_use]
+    pub fn sending(self, destinations: impl IntoIterator<Item = (&'c Name, &'c destination::Settings)>) -> Self {
+        Self { destinations: destinations.into_iter().collect(), ..self }
     }
 
     /// Runs a test, by the rules alone: nothing is verified, and nothing keeps the event back.
@@ -63,7 +75,11 @@ impl<'c> Stage<'c> {
             return Outcome { event: None, matched: Vec::new(), mismatches: vec![mismatch] };
         };
         let plan = self.rules.plan(&event);
-        let mismatches = judge(&case.expect, &plan);
+        let mut mismatches = judge(&case.expect, &plan);
+        for (name, wanted) in &case.expect.requests {
+            let target = plan.targets.iter().find(|target| target.destination == *name);
+            mismatches.extend(sent::judge(name, wanted, target, self.destinations.get(name).copied(), &event));
+        }
         Outcome { event: Some(event), matched: plan.rules, mismatches }
     }
 }
@@ -76,7 +92,7 @@ impl Outcome {
 }
 
 impl Mismatch {
-    fn new(key: impl Into<String>, wanted: Value, found: Value) -> Self {
+    pub(super) fn new(key: impl Into<String>, wanted: Value, found: Value) -> Self {
         Self { key: key.into(), wanted, found }
     }
 }
@@ -93,7 +109,7 @@ fn received(case: &Case) -> Received {
 }
 
 fn judge(expect: &Expect, plan: &Plan) -> Vec<Mismatch> {
-    let Expect { to, not_to, unmatched, drop, respond, rules } = expect;
+    let Expect { to, not_to, unmatched, drop, respond, rules, requests: _ } = expect;
     let goes: Vec<&Name> = plan.targets.iter().map(|target| &target.destination).collect();
     let mut mismatches = Vec::new();
     let mut differ = |key: &str, wanted: Value, found: Value| mismatches.push(Mismatch::new(key, wanted, found));

@@ -7,11 +7,13 @@ mod explain;
 mod explanation;
 mod judge;
 mod request;
+mod same;
+mod sent;
 mod signature;
 mod subject;
 mod told;
 
-pub use case::{Answer, Case, Expect, Wait};
+pub use case::{Answer, Case, Expect, Request, Wait};
 pub use coverage::Coverage;
 pub use explanation::Explanation;
 pub use judge::{Mismatch, Outcome, Stage};

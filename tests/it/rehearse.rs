@@ -14,6 +14,8 @@ use hookgate::{
 use serde_json::json;
 use std::fs;
 
+mod requests;
+
 const SHOP: &str = "
 version: 1
 sources:

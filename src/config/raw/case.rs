@@ -1,11 +1,14 @@
 //! `tests`, as written.
 
-use super::super::{
-    diagnostics::Code,
-    keys::{self, Fields, Scalars},
-    problem::{Problem, Problems},
-    text::quote,
-    tree::{Entry, Kind, Node, Scalar, Span},
+use super::{
+    super::{
+        diagnostics::Code,
+        keys::{self, Fields, Scalars, mapping},
+        problem::{Problem, Problems},
+        text::quote,
+        tree::{Entry, Kind, Node, Scalar, Span},
+    },
+    pairs,
 };
 
 /// One of `tests`.
@@ -32,6 +35,7 @@ pub struct Expect<'t> {
     pub drop: Option<Scalar<'t>>,
     pub respond: Option<Respond<'t>>,
     pub rules: Option<Scalars<'t>>,
+    pub requests: Vec<Request<'t>>,
 }
 
 /// `respond` of `expect`.
@@ -48,6 +52,15 @@ pub struct Wait<'t> {
     pub within: Option<Scalar<'t>>,
     pub ok: Option<Scalar<'t>>,
     pub otherwise: Option<Scalar<'t>>,
+}
+
+/// `request` of `expect`, for one destination.
+pub struct Request<'t> {
+    pub destination: Scalar<'t>,
+    pub method: Option<Scalar<'t>>,
+    pub path: Option<Scalar<'t>>,
+    pub headers: Vec<(Scalar<'t>, Scalar<'t>)>,
+    pub body: Option<&'t Entry>,
 }
 
 pub(super) fn cases<'t>(top: &Fields<'t>, problems: &mut Problems) -> Vec<Case<'t>> {
@@ -95,6 +108,7 @@ fn expect<'t>(entry: &'t Entry, of: &str, problems: &mut Problems) -> Option<Exp
         drop: fields.scalar("drop", problems),
         respond: respond(&fields, problems),
         rules: fields.one_or_more("rules", problems),
+        requests: requests(&fields, problems),
     })
 }
 
@@ -111,6 +125,31 @@ fn respond<'t>(expect: &Fields<'t>, problems: &mut Problems) -> Option<Respond<'
         ok: fields.scalar("ok", problems),
         otherwise: fields.scalar("otherwise", problems),
     })))
+}
+
+fn requests<'t>(expect: &Fields<'t>, problems: &mut Problems) -> Vec<Request<'t>> {
+    let Some(entry) = expect.entry("request") else { return Vec::new() };
+    let of = format!("`request` in {}", expect.of);
+    let entries = mapping(&of, entry.key.span, &entry.value, problems);
+    let hint = "name a destination and what it gets, as in `request: { orders: { method: POST } }`";
+    if entries.is_some_and(<[Entry]>::is_empty) {
+        problems
+            .push(Problem::error(Code::EmptyCondition, entry.value.span, format!("{of} is empty: it would look at nothing")).help(hint));
+    }
+    let one = |entry: &'t Entry| {
+        let destination = entry.key.scalar()?;
+        let of = format!("{} in {of}", quote(destination.text));
+        let fields = some(entry, of, &keys::REQUEST, hint, problems)?;
+        let request = Request {
+            destination,
+            method: fields.scalar("method", problems),
+            path: fields.scalar("path", problems),
+            headers: pairs(&fields, "headers", "the header", problems),
+            body: fields.entry("body"),
+        };
+        Some(request)
+    };
+    entries.unwrap_or_default().iter().filter_map(one).collect()
 }
 
 /// A mapping that looks at nothing unless it has a key.
