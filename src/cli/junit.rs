@@ -1,6 +1,6 @@
 //! The report of build servers: JUnit's XML, which has no one definition; this is what they all read.
 
-use super::test::{Report, why};
+use super::test::{Ran, Report};
 use std::fmt::Write;
 
 /// The document.
@@ -19,7 +19,8 @@ pub fn document(report: &Report<'_>) -> String {
         line(property("untested", coverage.untested.iter().map(|rule| &**rule).collect::<Vec<_>>().join("\n")));
         line("    </properties>".to_owned());
     }
-    for (test, outcome) in &report.ran {
+    for ran in &report.ran {
+        let Ran { test, outcome, .. } = ran;
         let case = format!(
             "    <testcase classname=\"{file}\" name=\"{}\" file=\"{}\" line=\"{}\"",
             escaped(&test.case.name),
@@ -32,7 +33,7 @@ pub fn document(report: &Report<'_>) -> String {
         }
         let message: Vec<_> = outcome.mismatches.iter().map(ToString::to_string).collect();
         line(format!("{case}>\n      <failure type=\"expect\" message=\"{}\">", escaped(&message.join("; "))));
-        line(format!("{}      </failure>\n    </testcase>", escaped(&why(outcome)).replace("&#10;", "\n")));
+        line(format!("{}      </failure>\n    </testcase>", escaped(&ran.why()).replace("&#10;", "\n")));
     }
     line("  </testsuite>\n</testsuites>".to_owned());
     xml

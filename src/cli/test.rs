@@ -1,14 +1,16 @@
 //! `hookgate test`: runs the tests that a rules file has of itself.
 
 use super::{
-    Exit, config_file, junit,
+    Exit, config_file,
+    explanation::{self, Rules},
+    junit,
     streams::{print, tell},
     table::{self, shown},
 };
 use crate::{
     config::{self, Config, Test as Case, Unset},
-    domain::event::{Event, Normal},
-    rehearse::{Coverage, Mismatch, Outcome},
+    domain::clock::Timestamp,
+    rehearse::{self, Coverage, Given, Mismatch, Outcome, Subject},
 };
 use serde_json::{Value, json};
 use std::{
@@ -73,26 +75,41 @@ impl Test {
 pub struct Report<'c> {
     /// The rules file, as it was named.
     pub file: &'c Path,
-    /// Each test with what came of it.
-    pub ran: Vec<(&'c Case, Outcome)>,
+    /// Each test.
+    pub ran: Vec<Ran<'c>>,
     /// How much of the rules they try, where that was asked for.
     pub coverage: Option<Coverage>,
 }
 
+/// A test that was run.
+pub struct Ran<'c> {
+    /// What it says.
+    pub test: &'c Case,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// Where it failed, what would become of its event and why, as `explain` says it.
+    explanation: Option<Value>,
+}
+
 impl<'c> Report<'c> {
     fn of(config: &'c Config, file: &'c Path) -> Self {
-        let stage = config.stage();
-        Self { file, ran: config.tests.iter().map(|test| (test, stage.run(&test.case))).collect(), coverage: None }
+        let (stage, subject) = (config.stage(), config.subject());
+        let ran = config.tests.iter().map(|test| {
+            let outcome = stage.run(&test.case);
+            let explanation = if outcome.is_good() { None } else { explained(&test.case, &subject) };
+            Ran { test, outcome, explanation }
+        });
+        Self { file, ran: ran.collect(), coverage: None }
     }
 
     fn measure(&mut self, config: &Config) {
-        let matched = self.ran.iter().flat_map(|(_, outcome)| &outcome.matched);
+        let matched = self.ran.iter().flat_map(|ran| &ran.outcome.matched);
         self.coverage = Some(Coverage::of(&config.rules, matched));
     }
 
     /// How many tests failed.
     pub fn failed(&self) -> usize {
-        self.ran.iter().filter(|(_, outcome)| !outcome.is_good()).count()
+        self.ran.iter().filter(|ran| !ran.outcome.is_good()).count()
     }
 
     fn summary(&self) -> String {
@@ -107,11 +124,12 @@ impl<'c> Report<'c> {
     }
 
     fn to_json(&self) -> Value {
-        let test = |(test, outcome): &(&Case, Outcome)| {
+        let test = |Ran { test, outcome, explanation }: &Ran<'_>| {
             let mismatch = |mismatch: &Mismatch| json!({ "key": mismatch.key, "wanted": mismatch.wanted, "found": mismatch.found });
+            let mismatches: Vec<_> = outcome.mismatches.iter().map(mismatch).collect();
             json!({
                 "name": test.case.name, "file": test.file(), "line": test.line(), "passed": outcome.is_good(),
-                "mismatches": outcome.mismatches.iter().map(mismatch).collect::<Vec<_>>(), "matched": outcome.matched,
+                "mismatches": mismatches, "matched": outcome.matched, "explanation": explanation,
             })
         };
         let coverage = self.coverage.as_ref().map(|coverage| {
@@ -119,15 +137,16 @@ impl<'c> Report<'c> {
             json!({ "rules": rules, "tested": tested, "percent": percent, "untested": coverage.untested })
         });
         let (tests, failed) = (self.ran.iter().map(test).collect::<Vec<_>>(), self.failed());
-        json!({ "file": self.file.display().to_string(), "tests": tests, "passed": tests.len() - failed, "failed": failed, "coverage": coverage })
+        json!({ "file": self.file.display().to_string(), "passed": tests.len() - failed, "failed": failed, "tests": tests, "coverage": coverage })
     }
 }
 
 /// The tests that failed, and the rules that are not tried.
 impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (test, outcome) in self.ran.iter().filter(|(_, outcome)| !outcome.is_good()) {
-            write!(f, "failed: {} ({}:{})\n{}", in_quotes(&test.case.name), test.file(), test.line(), why(outcome))?;
+        for ran in self.ran.iter().filter(|ran| !ran.outcome.is_good()) {
+            let test = ran.test;
+            writeln!(f, "failed: {} ({}:{})\n{}", in_quotes(&test.case.name), test.file(), test.line(), ran.why())?;
         }
         let Some(coverage) = &self.coverage else { return Ok(()) };
         let (tested, rules, percent) = (coverage.tested(), coverage.rules, coverage.percent());
@@ -136,30 +155,33 @@ impl fmt::Display for Report<'_> {
     }
 }
 
-/// What was wanted and found, key by key, and what the event is to the rules.
-pub fn why(outcome: &Outcome) -> String {
-    let mut lines = Vec::new();
-    for mismatch in &outcome.mismatches {
-        lines.push((mismatch.key.as_str(), "wanted: ", mismatch.wanted()));
-        lines.push(("", "found:  ", mismatch.found()));
-        lines.extend(mismatch.difference().map(|difference| ("", "", difference)));
+impl Ran<'_> {
+    /// What was wanted and found, key by key, and the explanation of the event.
+    pub fn why(&self) -> String {
+        let mut lines = Vec::new();
+        for mismatch in &self.outcome.mismatches {
+            lines.push((mismatch.key.as_str(), "wanted: ", mismatch.wanted()));
+            lines.push(("", "found:  ", mismatch.found()));
+            lines.extend(mismatch.difference().map(|difference| ("", "", difference)));
+        }
+        let width = lines.iter().map(|(key, ..)| key.len()).max().unwrap_or(0);
+        let indent = format!("\n{:width$}            ", "");
+        let line = |(key, word, told): (&str, &str, String)| format!("  {key:width$}  {word}{}\n", told.trim_end().replace('\n', &indent));
+        let mut why: String = lines.into_iter().map(line).collect();
+        if let Some(explanation) = &self.explanation {
+            why.push('\n');
+            let text = explanation::text(explanation, Rules::All);
+            text.trim_end().lines().for_each(|line| why += &if line.is_empty() { "\n".to_owned() } else { format!("  {line}\n") });
+        }
+        why
     }
-    if let Some(event) = &outcome.event {
-        let matched: Vec<_> = outcome.matched.iter().map(|rule| in_quotes(rule)).collect();
-        lines.push(("event", "", seen(event)));
-        lines.push(("matched by", "", if matched.is_empty() { "no rule".to_owned() } else { matched.join(", ") }));
-    }
-    let width = lines.iter().map(|(key, ..)| key.len()).max().unwrap_or(0);
-    let indent = format!("\n{:width$}            ", "");
-    lines.iter().map(|(key, word, told)| format!("  {key:width$}  {word}{}\n", told.trim_end().replace('\n', &indent))).collect()
 }
 
-/// The event as rules see it.
-fn seen(event: &Event) -> String {
-    let fields = [("operation", Normal::Operation), ("state", Normal::State), ("result", Normal::Result), ("amount", Normal::Amount)];
-    let said = fields.iter().filter_map(|(name, field)| Some(format!("{name} {}", shown(event.normal(*field)?))));
-    let said: Vec<_> = [format!("{} from {}", event.kind.as_str(), event.source)].into_iter().chain(said).collect();
-    said.join(", ")
+/// As `explain` does, at the time at which tests are run.
+fn explained(case: &rehearse::Case, subject: &Subject) -> Option<Value> {
+    let source = subject.source(Some(&case.from)).ok()?;
+    let explanation = subject.explain(source, case.payload.clone(), Given::Made, Timestamp::default()).ok()?;
+    Some(explanation.to_json())
 }
 
 /// As a name, which may have any letters.

@@ -60,7 +60,7 @@ impl Test {
         Diagnostic {
             severity: Severity::Error,
             message: format!("the test {} failed: {}", quote(&self.case.name), mismatches.join("; ")),
-            hint: Some("`hookgate test` shows the event as the rules see it".to_owned()),
+            hint: Some("`hookgate test` says what each rule makes of the event, and why".to_owned()),
             ..self.at.clone()
         }
     }
