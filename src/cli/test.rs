@@ -180,7 +180,7 @@ impl Ran<'_> {
 /// As `explain` does, at the time at which tests are run.
 fn explained(case: &rehearse::Case, subject: &Subject) -> Option<Value> {
     let source = subject.source(Some(&case.from)).ok()?;
-    let explanation = subject.explain(source, case.payload.clone(), Given::Made, Timestamp::default()).ok()?;
+    let explanation = subject.explain(source, case.payload.clone(), Given::Supposed, Timestamp::default()).ok()?;
     Some(explanation.to_json())
 }
 

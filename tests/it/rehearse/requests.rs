@@ -37,7 +37,7 @@ fn said(event: &str, request: &str) -> Option<String> {
 fn a_request_is_as_expected_in_all_that_is_said_of_it() {
     for request in [
         "{ orders: { method: POST, path: /hooks, body: { amount: '9.000', order_no: a/1, reference_number: r 7, state: paid } } }",
-        "{ orders: { path: '/hooks?shop=1', headers: { content-type: application/json, Hookgate-Rules: paid, hookgate-attempt: 1 } } }",
+        "{ orders: { path: '/hooks?shop=1', headers: { content-type: application/json, Hookgate-Rules: paid, hookgate-attempt: 1, hookgate-verified: true } } }",
         "{ erp: { method: PUT, path: /api/a%2F1, headers: { X-Shop: one } } }",
         "{ erp: { path: '/api/a%2F1?ref=r%207' }, orders: { method: POST } }",
         "{ erp: { body: { amount: 9, note: null, reference: a/1 } } }",
