@@ -107,6 +107,27 @@ async fn a_config_map_that_is_swapped_and_a_secret_that_it_brings_are_taken() {
 }
 
 #[tokio::test]
+async fn a_file_that_joins_the_included_ones_is_taken_and_so_is_a_change_in_one() {
+    let sink = Sink::always(Reply::status(200));
+    let home = Home::new(&format!("include: ['rules.d/*.yaml']\n{}", rules(&sink, "test-hmac-key", "main")));
+    let folder = home.rules_file().with_file_name("rules.d");
+    let rule = |name: &str| format!("rules: [ {{ name: {name}, to: orders }} ]\n");
+    fs::create_dir(&folder).expect("made");
+    fs::write(folder.join("a.yaml"), rule("one")).expect("written");
+    let gateway = Gateway::start_in(home).await;
+    fs::write(folder.join("b.yaml"), rule("two")).expect("written");
+    assert_eq!(outcome(&reading(&gateway, 2).await), (json!("files"), json!(true)));
+    fs::write(folder.join("a.yaml"), rule("three")).expect("written");
+    assert_eq!(outcome(&reading(&gateway, 3).await), (json!("files"), json!(true)));
+    let id = gateway.send(&signed(&payment("paid", "R1"))).await.event();
+    assert_eq!(gateway.event(&id).await["rules"], json!(["main", "three", "two"]));
+    let files = config(&gateway).await["files"].clone();
+    let names: Vec<_> = files.as_array().expect("a list").iter().map(|file| file["path"].as_str().expect("a path").to_owned()).collect();
+    let wanted = [gateway.home.rules_file(), folder.join("a.yaml"), folder.join("b.yaml")];
+    assert_eq!(names, wanted.map(|path| path.display().to_string()));
+}
+
+#[tokio::test]
 async fn what_a_refused_file_lacked_is_waited_for_and_a_pipe_in_its_place_hangs_nothing() {
     let sink = Sink::always(Reply::status(200));
     let gateway = Gateway::start(&rules(&sink, "test-hmac-key", "first")).await;
