@@ -5,7 +5,7 @@ use crate::{
     admin::{Comparing, Uncomparable},
     config::{Config, Loaded},
     domain::{
-        event::{Flags, Kept, Verdict},
+        event::{Flags, Verdict},
         plan::Respond,
     },
     provider,
@@ -84,7 +84,7 @@ impl Reloader {
 
     async fn look_at(&self, event: EventSummary, config: &Config, looked: &mut Looked<'_>) -> Result<(), StoreError> {
         let Looked { diff, left_out, .. } = looked;
-        let EventSummary { seq, id, source, received_at, kind, fields, verified, flags, verdict, .. } = event;
+        let EventSummary { seq, source, flags, verdict, .. } = event;
         if verdict != Verdict::Accepted || flags.contains(Flags::DISCARDED) {
             left_out.quarantined += 1;
             return Ok(());
@@ -93,17 +93,12 @@ impl Reloader {
             left_out.source_removed += 1;
             return Ok(());
         }
-        let body = match self.store.body(seq).await {
-            Ok(body) => body,
-            Err(error) if error.is_damage() => None,
+        match self.store.kept(seq).await {
+            Ok(Some(kept)) => diff.compare(&provider::restore(kept)),
+            Ok(None) => left_out.unreadable += 1,
+            Err(error) if error.is_damage() => left_out.unreadable += 1,
             Err(error) => return Err(error),
-        };
-        let Some(body) = body else {
-            left_out.unreadable += 1;
-            return Ok(());
-        };
-        // No rule sees the content type.
-        diff.compare(&provider::restore(Kept { id, source, received_at, kind, fields, body, content_type: None, verified, flags }));
+        }
         Ok(())
     }
 }

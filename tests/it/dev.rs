@@ -292,3 +292,16 @@ async fn without_dev_there_is_no_sink() {
     let gateway = Gateway::start("sources: { ottu: { secret: test-hmac-key } }\n").await;
     assert_eq!(ask(&gateway, "GET", "/dev/sink", None).await.code, 404);
 }
+
+#[tokio::test]
+async fn a_changed_rules_file_is_taken_by_itself_with_dev_too() {
+    let rules = format!("{SMALL}{FREE_PORTS}");
+    let gateway = start(&rules).await;
+    fs::write(gateway.home.rules_file(), rules.replace("name: all", "name: changed")).expect("written");
+    let is_taken = || async { gateway.log().iter().any(|line| line.contains("is in force") && line.contains("files")).then_some(()) };
+    until("the change", is_taken).await;
+    let event = signed_with(&serde_json::from_slice(&sample("payment.paid")).expect("it is JSON"), "test-hmac-key");
+    assert_eq!(gateway.send(&event).await.code, 200);
+    let is_logged = || async { gateway.log().iter().any(|line| line.contains("event answered") && line.contains("changed")).then_some(()) };
+    until("the event, by the changed rule", is_logged).await;
+}
