@@ -38,8 +38,8 @@ pub struct Reload {
 
 const EXAMPLES: &str = "\
 Ends with 78 where something is wrong with the file; the rules before it stay in force then.
-The gateway takes a changed rules file by itself, so try new rules under another name in the same folder, and move the
-file in place when you like what they do.
+The gateway takes a changed rules file by itself, so try new rules under another name in the same
+folder, and move the file in place when you like what they do.
 
 Examples:
   hookgate reload --dry-run rules.next.yaml --last 10000
