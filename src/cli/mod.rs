@@ -18,6 +18,7 @@ mod filter;
 mod follow;
 mod gateway;
 mod healthcheck;
+mod init;
 mod junit;
 mod pause;
 mod payload;
@@ -30,6 +31,7 @@ mod replays;
 mod resume;
 mod retry;
 mod sample;
+mod schema;
 mod secret_env;
 mod send;
 mod serve;
@@ -57,9 +59,11 @@ pub struct Cli {
 #[expect(missing_docs, reason = "each command's own file says what it does, and its help shows that")]
 pub enum Command {
     Serve(serve::Serve),
+    Init(init::Init),
     Check(check::Check),
     Test(test::Test),
     Explain(explain::Explain),
+    Schema(schema::Schema),
     Sample(sample::Sample),
     Sign(sign::Sign),
     Verify(verify::Verify),
@@ -87,9 +91,11 @@ impl Command {
     pub async fn run(self) -> anyhow::Result<Exit> {
         match self {
             Self::Serve(command) => command.run().await,
+            Self::Init(command) => command.run(),
             Self::Check(command) => command.run(),
             Self::Test(command) => command.run(),
             Self::Explain(command) => command.run(),
+            Self::Schema(command) => command.run(),
             Self::Sample(command) => command.run(),
             Self::Sign(command) => command.run(),
             Self::Verify(command) => command.run(),

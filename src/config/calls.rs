@@ -5,14 +5,15 @@ use crate::domain::status_set::StatusSet;
 use http::Method;
 use std::time::Duration;
 
+/// The methods a destination can be called by.
+pub const METHODS: [(&str, Method); 3] = [("POST", Method::POST), ("PUT", Method::PUT), ("PATCH", Method::PATCH)];
 const SHORTEST: Duration = Duration::from_millis(1);
 const LONGEST: Duration = Duration::from_secs(600);
 const MAX_CONCURRENCY: u32 = 1024;
 
 /// `method`.
 pub fn method(value: &Value<'_>, of: &str, checks: &mut Checks<'_>) -> Option<Method> {
-    let methods = [("POST", Method::POST), ("PUT", Method::PUT), ("PATCH", Method::PATCH)];
-    checks.word(value, &format!("`method` of {of}"), &methods)
+    checks.word(value, &format!("`method` of {of}"), &METHODS)
 }
 
 /// `timeout`.

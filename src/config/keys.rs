@@ -1,4 +1,4 @@
-//! The keys that each part of the rules file has, and reading a mapping by them: unknown ones, repeated ones, wrong shapes.
+//! Reading a mapping by the keys it may have: unknown ones, repeated ones, wrong shapes.
 
 use super::{
     diagnostics::Code,
@@ -8,94 +8,13 @@ use super::{
     tree::{Entry, Kind, Node, Scalar, Span},
 };
 
-/// The keys of a part of the file.
-pub struct Keys {
-    /// Those it has.
-    pub known: &'static [&'static str],
-}
-
-/// The file itself.
-pub const TOP: Keys = Keys {
-    known: &["version", "server", "store", "sources", "defaults", "destinations", "rules", "unmatched", "include", "tests", "allow"],
+pub use super::schema::{
+    AUTH, BASIC, CLIENT_TLS, DEFAULTS, DESTINATION, EXPECT, Keys, OAUTH2, REQUEST, RESPOND, RETRY, RULE, SERVER, SIGN, SIGNATURE, SOURCE,
+    STORE, TEST, TLS, TOP, WAIT,
 };
+
 /// What may stand in an included file; what else a rules file has is said once, in the rules file itself.
 pub const INCLUDED: [&str; 5] = ["version", "sources", "destinations", "rules", "tests"];
-/// `server`.
-pub const SERVER: Keys = Keys { known: &["listen", "admin", "admin_token", "admin_hosts", "drain_delay", "tls", "trusted_proxies"] };
-/// `tls` of `server`.
-pub const TLS: Keys = Keys { known: &["cert", "key"] };
-/// `store`.
-pub const STORE: Keys = Keys { known: &["path", "keep", "keep_unresolved"] };
-/// One of `sources`.
-pub const SOURCE: Keys = Keys {
-    known: &["provider", "path", "secret", "signature", "fields", "allow_ips", "unsigned", "provider_timeout", "hold", "dedupe", "respond"],
-};
-/// `signature` of a source.
-pub const SIGNATURE: Keys = Keys { known: &["header", "algorithm", "encoding", "prefix", "timestamp_header", "tolerance"] };
-/// `defaults`.
-pub const DEFAULTS: Keys = Keys {
-    known: &[
-        "method",
-        "timeout",
-        "retry",
-        "success",
-        "give_up_on",
-        "concurrency",
-        "headers",
-        "remove",
-        "breaker",
-        "rate_limit",
-        "order_by",
-        "order_wait",
-    ],
-};
-/// One of `destinations`.
-pub const DESTINATION: Keys = Keys {
-    known: &[
-        "url",
-        "method",
-        "timeout",
-        "retry",
-        "success",
-        "give_up_on",
-        "concurrency",
-        "sign",
-        "auth",
-        "tls",
-        "headers",
-        "allow_link_local",
-        "breaker",
-        "rate_limit",
-        "order_by",
-        "order_wait",
-        "paused",
-        "body",
-        "remove",
-    ],
-};
-/// `sign`.
-pub const SIGN: Keys = Keys { known: &["scheme", "secret"] };
-/// `auth`.
-pub const AUTH: Keys = Keys { known: &["bearer", "basic", "oauth2"] };
-/// `basic` of `auth`.
-pub const BASIC: Keys = Keys { known: &["user", "password"] };
-/// `oauth2` of `auth`.
-pub const OAUTH2: Keys = Keys { known: &["token_url", "client_id", "client_secret", "scope"] };
-/// `tls` of a destination.
-pub const CLIENT_TLS: Keys = Keys { known: &["ca", "cert", "key"] };
-/// `retry`, where it is no preset.
-pub const RETRY: Keys = Keys { known: &["initial_interval", "multiplier", "max_interval", "jitter", "max_attempts", "max_elapsed"] };
-/// One of `rules`.
-pub const RULE: Keys = Keys { known: &["name", "when", "to", "stop", "drop", "tap", "respond", "allow"] };
-
-/// One of `tests`.
-pub const TEST: Keys = Keys { known: &["name", "event", "sample", "set", "from", "expect"] };
-/// `expect` of a test.
-pub const EXPECT: Keys = Keys { known: &["to", "not_to", "unmatched", "drop", "respond", "rules", "request"] };
-/// `request` of `expect`, for one destination.
-pub const REQUEST: Keys = Keys { known: &["method", "path", "headers", "body"] };
-/// `respond`, where it is no code.
-pub const WAIT: Keys = Keys { known: &["wait_for", "within", "ok", "otherwise"] };
 
 /// Parts of a destination whose values are secrets.
 const SECRET_PARTS: [&str; 4] = ["`sign`", "`auth`", "`basic`", "`oauth2`"];
@@ -119,15 +38,15 @@ impl<'t> Fields<'t> {
         let entries = mapping(&of, at, node, problems)?;
         for entry in entries {
             let Some(key) = key(entry) else { continue };
-            if !keys.known.contains(&key) {
+            if !keys.names().any(|name| name == key) {
                 let hint = if key == "<<" {
                     Some("YAML's merge key is not read: what destinations share goes under `defaults`".to_owned())
                 } else if keys.known.len() > 3 {
-                    Some(format!("the keys here are {}", keys.known.join(", ")))
+                    Some(format!("the keys here are {}", keys.names().collect::<Vec<_>>().join(", ")))
                 } else {
                     None
                 };
-                if of == "`defaults`" && DESTINATION.known.contains(&key) {
+                if of == "`defaults`" && DESTINATION.names().any(|name| name == key) {
                     let message = format!("`{key}` cannot stand in `defaults`: it is each destination's own");
                     let hint = "say it of each destination; an anchor (`&name`) and its alias (`*name`) spare writing it twice";
                     problems.push(Problem::error(Code::MisplacedKey, entry.key.span, message).help(hint));
@@ -139,7 +58,7 @@ impl<'t> Fields<'t> {
                     problems.push(Problem::error(Code::UnknownKey, entry.key.span, message).maybe_help(hint));
                     continue;
                 }
-                let near = problems.did_you_mean(key, keys.known.iter().copied());
+                let near = problems.did_you_mean(key, keys.names());
                 let hint = hint.filter(|_| near.is_empty());
                 let message = format!("{of} has no key {}{near}", quote(key));
                 problems.push(Problem::error(Code::UnknownKey, entry.key.span, message).maybe_help(hint));

@@ -2,8 +2,9 @@
 
 use super::{
     interpolate::Value,
-    keys::{Fields, Keys, single},
+    keys::{Fields, single},
     problem::Problems,
+    schema::BREAKER,
     tree::{Kind, Scalar},
     values::Checks,
 };
@@ -13,8 +14,8 @@ use crate::{
 };
 use std::time::Duration;
 
-/// `breaker`, where it is not `off`.
-const BREAKER: Keys = Keys { known: &["open_after", "probe_every"] };
+/// What switches the breaker off.
+pub const OFF: &str = "off";
 
 const SHORTEST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(3600);
@@ -51,7 +52,7 @@ pub fn breaker<'c>(
         None => base,
         Some(Breaker::Word(scalar)) => {
             let value = read(checks, Some(*scalar))?;
-            if value.text != "off" {
+            if value.text != OFF {
                 let hint = "the settings are `{ open_after: 10, probe_every: 30s }`, each with this default".to_owned();
                 checks.wrong(&value, &format!("`breaker` of {of}"), "`off`, or a mapping", Some(hint));
             }

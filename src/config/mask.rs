@@ -172,7 +172,7 @@ fn is_secret(key: &str, place: Place) -> bool {
     };
     match place {
         Place::Settings | Place::Destinations => SECRET_KEYS.contains(&key) || is_like(),
-        Place::Signature => !keys::SIGNATURE.known.contains(&key) && is_like(),
+        Place::Signature => !keys::SIGNATURE.names().any(|name| name == key) && is_like(),
         Place::Rules => SECRET_KEYS.contains(&key),
     }
 }

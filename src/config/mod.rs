@@ -30,6 +30,7 @@ mod rehearsal;
 mod respond;
 mod retry;
 mod rules;
+mod schema;
 mod server;
 mod sign;
 mod sources;
@@ -61,6 +62,7 @@ use std::{
 
 pub use diagnostics::{Code, ConfigError, Diagnostic, Severity};
 pub use files::{Files, Marks};
+pub use schema::json as json_schema;
 pub use text::Shown;
 
 /// A whole and valid configuration.

@@ -16,29 +16,33 @@ const TOLERANCES: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::
 const LONGEST_PREFIX: usize = 64;
 
 /// The providers by their names.
+pub const PROVIDERS: [(&str, Word); 3] = [("ottu", Word::Ottu), ("standard-webhooks", Word::StandardWebhooks), ("hmac", Word::Hmac)];
+/// The hashes of an HMAC.
+pub const ALGORITHMS: [(&str, Algorithm); 3] = [("sha1", Algorithm::Sha1), ("sha256", Algorithm::Sha256), ("sha512", Algorithm::Sha512)];
+/// How a signature is written.
+pub const ENCODINGS: [(&str, Encoding); 2] = [("hex", Encoding::Hex), ("base64", Encoding::Base64)];
+
+/// A provider's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Word {
+pub enum Word {
+    /// Ottu.
     Ottu,
+    /// Any sender of Standard Webhooks.
     StandardWebhooks,
+    /// Any sender that signs the body in a header.
     Hmac,
 }
 
 impl Word {
-    const ALL: [Self; 3] = [Self::Ottu, Self::StandardWebhooks, Self::Hmac];
-
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Ottu => "ottu",
-            Self::StandardWebhooks => "standard-webhooks",
-            Self::Hmac => "hmac",
-        }
+    fn as_str(self) -> &'static str {
+        PROVIDERS.iter().find(|(_, word)| *word == self).map_or("", |(name, _)| name)
     }
 }
 
 /// The scheme of a source. Where its provider is not known nothing more is said of it, and Ottu, the strictest, stands in.
 pub fn scheme(raw: &raw::Source<'_>, of: &str, checks: &mut Checks<'_>) -> Scheme {
     let word = match checks.setting(raw.provider) {
-        Some(value) => checks.word(&value, &format!("`provider` of {of}"), &Word::ALL.map(|word| (word.as_str(), word))),
+        Some(value) => checks.word(&value, &format!("`provider` of {of}"), &PROVIDERS),
         None => raw.provider.is_none().then_some(Word::Ottu),
     };
     let Some(word) = word else { return Scheme::Ottu };
@@ -80,10 +84,8 @@ fn form(raw: &raw::Source<'_>, of: &str, checks: &mut Checks<'_>) -> Form {
         return Form { header: stand_in, algorithm, encoding, prefix: "".into(), time: None };
     };
     let of = format!("`signature` of {of}");
-    let words = [("sha1", Algorithm::Sha1), ("sha256", Algorithm::Sha256), ("sha512", Algorithm::Sha512)];
-    let algorithm = checks.setting(signature.algorithm).and_then(|value| checks.word(&value, &format!("`algorithm` of {of}"), &words));
-    let words = [("hex", Encoding::Hex), ("base64", Encoding::Base64)];
-    let encoding = checks.setting(signature.encoding).and_then(|value| checks.word(&value, &format!("`encoding` of {of}"), &words));
+    let algorithm = checks.setting(signature.algorithm).and_then(|value| checks.word(&value, &format!("`algorithm` of {of}"), &ALGORITHMS));
+    let encoding = checks.setting(signature.encoding).and_then(|value| checks.word(&value, &format!("`encoding` of {of}"), &ENCODINGS));
     let signed = header(signature.header, "header", &of, checks);
     Form {
         time: time(signature, signed.as_ref(), &of, checks),

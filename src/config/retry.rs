@@ -7,8 +7,11 @@ use std::time::Duration;
 const SECOND: Duration = Duration::from_secs(1);
 const DAY: Duration = Duration::from_secs(86_400);
 
-const PRESETS: [(&str, Retry); 4] =
+/// The presets by their names.
+pub const PRESETS: [(&str, Retry); 4] =
     [("fast", Retry::FAST), ("standard", Retry::STANDARD), ("patient", Retry::PATIENT), ("none", Retry::NONE)];
+/// How waits are drawn.
+pub const JITTERS: [(&str, Jitter); 3] = [("full", Jitter::Full), ("equal", Jitter::Equal), ("none", Jitter::None)];
 const LONGEST: Duration = Duration::from_secs(365 * 86_400);
 
 /// Where a value of a schedule may hold variables.
@@ -42,8 +45,7 @@ fn schedule<'c>(raw: &raw::Schedule<'_>, base: Retry, of: &str, read: Read<'c>, 
         checks.say(&Value::literal(scalar), Code::InvalidValue, message, Some(hint));
     }
     let multiplier = read(checks, raw.multiplier).and_then(|value| multiplier(&value, &of, checks));
-    let words = [("full", Jitter::Full), ("equal", Jitter::Equal), ("none", Jitter::None)];
-    let jitter = read(checks, raw.jitter).and_then(|value| checks.word(&value, &format!("`jitter` in {of}"), &words));
+    let jitter = read(checks, raw.jitter).and_then(|value| checks.word(&value, &format!("`jitter` in {of}"), &JITTERS));
     let attempts = read(checks, raw.max_attempts);
     let attempts = attempts.and_then(|value| checks.whole_number(&value, &format!("`max_attempts` in {of}"), 1..=10_000));
     Retry {

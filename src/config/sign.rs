@@ -12,12 +12,14 @@ use crate::domain::{
     standard_webhooks::{self, KeyError},
 };
 
+/// The schemes there are.
+pub const SCHEMES: [(&str, ()); 1] = [("standard-webhooks", ())];
 const MOST: usize = 3;
 
 /// The secrets that a destination's deliveries are signed with. What is wrong with one is said.
 pub fn sign(raw: &raw::Sign<'_>, of: &str, checks: &mut Checks<'_>) -> Vec<Secret> {
     if let Some(value) = checks.setting(raw.scheme) {
-        checks.word(&value, &format!("`scheme` of `sign` of {of}"), &[("standard-webhooks", ())]);
+        checks.word(&value, &format!("`scheme` of `sign` of {of}"), &SCHEMES);
     }
     let scalars = raw.secret.as_deref().unwrap_or_default();
     if let Some(given) = &raw.secret

@@ -23,6 +23,9 @@ use std::{
     time::Duration,
 };
 
+/// What can become of an unsigned event.
+pub const UNSIGNED: [(&str, Unsigned); 3] =
+    [("reject", Unsigned::Reject), ("quarantine", Unsigned::Quarantine), ("accept", Unsigned::Accept)];
 const LONGEST: Duration = Duration::from_secs(600);
 const SHORTEST: Duration = Duration::from_millis(1);
 const PROVIDER_TIMEOUT: Duration = Duration::from_secs(15);
@@ -138,9 +141,8 @@ pub fn networks(scalars: &[Scalar<'_>], each: &str, checks: &mut Checks<'_>) -> 
 }
 
 fn unsigned(raw: &raw::Source<'_>, of: &str, checks: &mut Checks<'_>) -> Unsigned {
-    let words = [("reject", Unsigned::Reject), ("quarantine", Unsigned::Quarantine), ("accept", Unsigned::Accept)];
     let Some(value) = checks.setting(raw.unsigned) else { return Unsigned::default() };
-    let unsigned = checks.word(&value, &format!("`unsigned` of {of}"), &words).unwrap_or_default();
+    let unsigned = checks.word(&value, &format!("`unsigned` of {of}"), &UNSIGNED).unwrap_or_default();
     if unsigned == Unsigned::Accept && raw.allow_ips_at.is_none() {
         let message = format!("{of} accepts unsigned events and has no `allow_ips`: anybody could send it some");
         let hint = "name the addresses that may send them, or write `unsigned: quarantine`".to_owned();

@@ -69,8 +69,8 @@ const RESERVED: &[(&str, &[&str], &[&str])] = &[
             "fs::set_permissions",
             "tempfile",
         ],
-        // `serve --dev` makes the temporary folder that its store then writes to.
-        &["store/", "app/dev.rs"],
+        // `serve --dev` makes the temporary folder that its store then writes to, and `init` writes a first rules file.
+        &["store/", "app/dev.rs", "cli/init.rs"],
     ),
     ("reads the time", &["SystemTime::now", "Instant::now", "UNIX_EPOCH.elapsed"], &["domain/clock.rs"]),
     ("makes an event", &["Event {"], &["provider/"]),

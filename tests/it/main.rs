@@ -44,6 +44,7 @@ mod reload;
 mod replay;
 mod restarts;
 mod route;
+mod schema;
 mod secrets;
 mod signing;
 mod store_contract;

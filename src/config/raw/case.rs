@@ -118,7 +118,7 @@ fn respond<'t>(expect: &Fields<'t>, problems: &mut Problems) -> Option<Respond<'
         return expect.scalar("respond", problems).map(Respond::Code);
     }
     let of = format!("`respond` in {}", expect.of);
-    let fields = some(entry, of, &keys::WAIT, "as in `respond: { wait_for: orders }`, or a code", problems)?;
+    let fields = some(entry, of, &keys::RESPOND, "as in `respond: { wait_for: orders }`, or a code", problems)?;
     Some(Respond::Wait(Box::new(Wait {
         wait_for: fields.scalar("wait_for", problems),
         within: fields.scalar("within", problems),

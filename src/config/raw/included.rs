@@ -24,7 +24,7 @@ pub(super) fn fields<'t>(root: &'t Node, problems: &mut Problems) -> Option<Fiel
     if !fields.entry("version").is_none_or(|entry| is_version_known(entry, problems)) {
         return None;
     }
-    for key in keys::TOP.known.iter().filter(|key| !keys::INCLUDED.contains(key)) {
+    for key in keys::TOP.names().filter(|key| !keys::INCLUDED.contains(key)) {
         if let Some(entry) = fields.entry(key) {
             let message = format!("`{key}` stands in an included file");
             let hint = "it is said once for all files: move it to the rules file itself";

@@ -35,14 +35,14 @@ pub(super) fn auth<'t>(destination: &Fields<'t>, problems: &mut Problems) -> Opt
     let entry = destination.entry("auth")?;
     let at = entry.key.span;
     let fields = Fields::read(format!("`auth` of {}", destination.of), at, &entry.value, &keys::AUTH, problems)?;
-    let given: Vec<_> = keys::AUTH.known.iter().filter(|key| fields.entry(key).is_some()).collect();
+    let given: Vec<_> = keys::AUTH.names().filter(|key| fields.entry(key).is_some()).collect();
     let [key] = given[..] else {
         let found = if given.is_empty() { "none of them" } else { "more than one" };
         let message = format!("`auth` of {} wants one of bearer, basic, oauth2, found {found}", destination.of);
         problems.push(Problem::error(Code::InvalidValue, at, message).help("a request has one `authorization`"));
         return None;
     };
-    Some(match *key {
+    Some(match key {
         "bearer" => Auth::Bearer(fields.scalar("bearer", problems)),
         "basic" => Auth::Basic(basic(&fields, problems)),
         _ => Auth::OAuth2(oauth2(&fields, problems)),
