@@ -2,6 +2,7 @@
 
 use super::{
     diagnostics::Code,
+    json::word,
     keys::key,
     problem::Problem,
     raw,
@@ -53,7 +54,7 @@ fn body(node: &Node, of: &str, checks: &mut Checks<'_>) -> Option<Body> {
         return None;
     }
     match &node.kind {
-        Kind::Scalar(text, Style::Plain) if let Some(json) = json(node, text) => Some(Body::Plain(json.into())),
+        Kind::Scalar(..) if let Some(word) = word(node) => Some(Body::Plain(word.into())),
         Kind::Scalar(text, style) => {
             let value = checks.setting(Some(Scalar { span: node.span, text, style: *style }))?;
             Some(Body::Text(template::read(&value, &format!("a text in {of}"), checks)?))
@@ -76,19 +77,6 @@ fn member(entry: &Entry, of: &str, checks: &mut Checks<'_>) -> Option<(Box<str>,
         checks.problems.push(found.help("put the field into the value"));
     }
     Some((key.into(), body(&entry.value, of, checks)?))
-}
-
-/// What YAML reads as null, a boolean or a number, as JSON writes it; numbers keep every digit.
-fn json<'t>(node: &Node, text: &'t str) -> Option<&'t str> {
-    match text {
-        _ if node.is_null() => Some("null"),
-        "true" | "True" | "TRUE" => Some("true"),
-        "false" | "False" | "FALSE" => Some("false"),
-        _ => {
-            let begins = text.starts_with(|first: char| first == '-' || first.is_ascii_digit());
-            (begins && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()).then_some(text)
-        }
-    }
 }
 
 /// `remove`, as fields of the payload.
