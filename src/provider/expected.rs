@@ -90,3 +90,66 @@ fn mapped(mapping: &Mapping, kind: Kind, field: Normal) -> Expected {
         (Kind::Payment | Kind::Operation | Kind::Other, _) => Expected::ABSENT,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        domain::{clock::Timestamp, event::Event, name::Name, received::Received},
+        provider::{Settings, Unsigned, build, ottu::samples::SAMPLES},
+    };
+    use std::net::{IpAddr, Ipv4Addr};
+
+    fn event(payload: &'static [u8], scheme: &Scheme) -> Event {
+        let source = Name::unchecked("source");
+        let settings = Settings { scheme: scheme.clone(), secrets: Vec::new(), unsigned: Unsigned::Reject };
+        let (body, peer) = (bytes::Bytes::from_static(payload), IpAddr::V4(Ipv4Addr::LOCALHOST));
+        let received = Received { source: source.clone(), headers: http::HeaderMap::new(), body, peer, at: Timestamp::default() };
+        build(&source, &settings).suppose(&received).expect("it is an event")
+    }
+
+    fn is_expected(event: &Event, scheme: &Scheme) -> bool {
+        let is_one = |field: &Normal| {
+            let Expected { may_be_absent, texts } = scheme.expected(event.kind, *field);
+            match (event.normal(*field), texts) {
+                (None, _) => may_be_absent,
+                (Some(_), Texts::Nothing) => false,
+                (Some(_), Texts::Anything) => true,
+                (Some(text), Texts::Only(texts)) => texts.contains(&text),
+                (Some(text), Texts::AnythingBut(texts)) => !texts.contains(&text),
+            }
+        };
+        scheme.kinds().any(|kind| kind == event.kind) && Normal::ALL[2..].iter().all(is_one)
+    }
+
+    #[test]
+    fn every_sample_is_what_is_expected_of_its_kind() {
+        for sample in SAMPLES {
+            let event = event(sample.payload, &Scheme::Ottu);
+            assert!(is_expected(&event, &Scheme::Ottu), "{}", sample.name);
+            let shared = |(state, _): &&(&str, &str)| event.kind == Kind::Operation && event.normal(Normal::State) == Some(state);
+            if let Some((_, operation)) = Scheme::Ottu.shared_states().iter().find(shared) {
+                assert_eq!(event.normal(Normal::Operation), Some(*operation), "{}", sample.name);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_mapped_is_what_is_expected() {
+        let mapping = |names: &[Normal]| {
+            let mut mapping = Mapping::default();
+            names.iter().for_each(|name| mapping.insert(*name, crate::domain::path::Path::parse(name.as_str()).expect("a path")));
+            Scheme::StandardWebhooks(mapping)
+        };
+        for scheme in [
+            mapping(&[]),
+            mapping(&[Normal::State]),
+            mapping(&[Normal::Operation, Normal::Amount]),
+            mapping(&[Normal::State, Normal::Operation, Normal::Result]),
+        ] {
+            for payload in ["{}", r#"{"state":"s"}"#, r#"{"operation":"o","amount":1}"#, r#"{"state":"s","operation":"o","result":"r"}"#] {
+                assert!(is_expected(&event(payload.as_bytes(), &scheme), &scheme), "{payload} {scheme:?}");
+            }
+        }
+    }
+}
