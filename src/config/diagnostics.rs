@@ -103,6 +103,7 @@ pub enum Code {
     RespondConflict,
     StateWithoutKind,
     UnsignedField,
+    UntestedRule,
     UnusedAllow,
 }
 
@@ -115,7 +116,7 @@ pub struct ConfigError {
 
 impl Code {
     /// All of them.
-    pub const ALL: [Self; 60] = [
+    pub const ALL: [Self; 61] = [
         Self::UnreadableFile,
         Self::FileTooLarge,
         Self::NotUtf8,
@@ -175,13 +176,15 @@ impl Code {
         Self::RespondConflict,
         Self::StateWithoutKind,
         Self::UnsignedField,
+        Self::UntestedRule,
         Self::UnusedAllow,
     ];
 
     /// Those that `allow` can silence.
-    pub const LINTS: [Self; 13] = [
+    pub const LINTS: [Self; 15] = [
         Self::HoldTooShort,
         Self::PlainHttp,
+        Self::IncludeMatchesNothing,
         Self::LiteralSecret,
         Self::AllowIpsLossy,
         Self::KeepTooShort,
@@ -193,6 +196,7 @@ impl Code {
         Self::RespondConflict,
         Self::StateWithoutKind,
         Self::UnsignedField,
+        Self::UntestedRule,
     ];
 }
 

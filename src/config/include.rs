@@ -60,7 +60,7 @@ fn files_of(named: Scalar<'_>, folder: &Path, files: &mut Files, problems: &mut 
         Ok(paths) => {
             if paths.is_empty() {
                 let message = format!("{} matches no file", quote(named.text));
-                let hint = "where that is as it should be, it stays a warning; a name without wildcards has to be there";
+                let hint = "a name without wildcards has to be there";
                 problems.push(Problem::warning(Code::IncludeMatchesNothing, named.span, message).help(hint));
             }
             Some(paths.into_iter().map(one).collect())

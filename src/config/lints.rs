@@ -11,6 +11,7 @@ mod reach;
 mod secrets;
 mod signed;
 mod times;
+mod untested;
 mod values;
 
 use self::{
@@ -47,5 +48,6 @@ pub fn weigh(raw: &raw::Raw<'_>, config: &Config, checks: &mut Checks<'_>) -> bo
     }
     reach::shadowed(&rules, problems);
     answers::respond_conflict(&rules, problems);
+    untested::untested_rule(&rules, config, problems);
     true
 }

@@ -112,10 +112,13 @@ fn every_lint_has_a_file_that_it_finds_something_in_and_one_that_is_fine() {
 
 #[test]
 fn every_lint_says_how_it_is_silenced_and_is_silent_then() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::create_dir(folder.path().join("included")).expect("a folder");
     for lint in Code::LINTS {
         let text = fs::read_to_string(Path::new(DATA).join(format!("{lint}.yaml"))).expect("a file");
         let found = |text: &str| {
-            let loaded = load_text(text, Unset::Error).unwrap_or_else(|error| panic!("{text}\n{error}"));
+            fs::write(folder.path().join("rules.yaml"), text).expect("written");
+            let loaded = load(&folder.path().join("rules.yaml"), &variable, Unset::Error).unwrap_or_else(|error| panic!("{text}\n{error}"));
             loaded.warnings.into_iter().filter(|warning| warning.code == lint).collect::<Vec<_>>()
         };
         let said = found(&text);

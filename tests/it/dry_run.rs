@@ -11,7 +11,8 @@ use std::process::Output;
 fn rules(sink: &Sink, more: &str, rules: &str) -> String {
     let url = |name: &str| format!("'{}'", sink.url(&format!("/{name}")));
     format!(
-        "sources: {{ ottu: {{ secret: test-hmac-key }}{more} }}\n\
+        "allow: [literal-secret, state-without-kind, unsigned-field]\n\
+         sources: {{ ottu: {{ secret: test-hmac-key }}{more} }}\n\
          destinations: {{ orders: {}, erp: {}, mail: {} }}\nrules:\n{rules}",
         url("orders"),
         url("erp"),

@@ -178,7 +178,8 @@ async fn certificates_are_taken_by_who_serves_them_and_not_by_a_reload() {
 async fn the_rules_in_force_are_shown_with_their_secrets_masked_and_so_is_what_was_refused() {
     let sink = Sink::always(Reply::status(200));
     let secrets = format!(
-        "sources:\n  ottu: {{ secret: [test-hmac-key, 'canary one'] }} # secret: canary-old\n\
+        "allow: [literal-secret, state-without-kind, unsigned-field]\n\
+         sources:\n  ottu: {{ secret: [test-hmac-key, 'canary one'] }} # secret: canary-old\n\
          # erp: {{ url: 'http://canary:canary@erp.internal/?canary', auth: {{ bearer: canary }} }}\n\
          destinations:\n  orders:\n    url: '{}?key=canary'\n    headers: {{ authorization: 'Bearer canary', x-tenant: canary }}\n\
          \x20   auth: {{ basic: {{ user: canary, password: canary }} }}\n    sign: {{ scheme: standard-webhooks, secret: whsec_canarycanarycanarycanary }}\n\

@@ -11,6 +11,7 @@ use std::net::SocketAddr;
 use tokio::io::AsyncReadExt;
 
 const RULES: &str = "
+allow: [literal-secret, catch-all-hides-unmatched]
 sources:
   ottu: { secret: test-hmac-key }
   smuggled: { secret: test-hmac-key }
