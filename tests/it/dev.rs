@@ -107,7 +107,11 @@ async fn with_the_example_and_no_variable_every_signed_sample_goes_where_the_rul
         })
         .await;
         for destination in destinations {
-            arrivals.entry(destination).or_default().insert(id.clone(), serde_json::from_slice(&body).expect("JSON"));
+            let received = match *destination {
+                "ops-chat" => json!({ "text": "refund of 9.000 for order Y3ODg: rejected" }),
+                _ => serde_json::from_slice(&body).expect("JSON"),
+            };
+            arrivals.entry(destination).or_default().insert(id.clone(), received);
         }
     }
     for destination in ["orders", "invoicing", "analytics", "staging", "erp", "ops-chat"] {

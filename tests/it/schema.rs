@@ -140,7 +140,10 @@ fn the_advanced_example_uses_every_key() {
 #[test]
 fn every_key_is_in_the_reference() {
     let page = fs::read_to_string(root().join("docs/rules.md")).expect("the page");
-    each_key(&config::json_schema(), &mut |name, _| assert!(page.contains(&format!("`{name}`")), "docs/rules.md has no `{name}`"));
+    each_key(&config::json_schema(), &mut |name, _| {
+        let forms = [format!("`{name}`"), format!("`{name}: "), format!(" {name}: ")];
+        assert!(forms.iter().any(|form| page.contains(form)), "docs/rules.md has no `{name}`");
+    });
 }
 
 /// The alternatives of a schema, itself among them.
@@ -252,28 +255,30 @@ fn the_schema_that_init_writes_is_the_one_that_schema_prints() {
 #[test]
 fn the_file_that_init_writes_is_good_and_its_tests_pass() {
     let folder = tempfile::tempdir().expect("a folder");
-    let run = |arguments: &[&str]| {
-        crate::support::gateway::hookgate()
-            .args(arguments)
-            .current_dir(folder.path())
-            .env_remove("HOOKGATE_CONFIG")
-            .output()
-            .expect("it runs")
-    };
-    assert_eq!(run(&["init"]).status.code(), Some(0));
-    let set = |arguments: &[&str]| {
-        let mut command = crate::support::gateway::hookgate();
-        command
-            .args(arguments)
-            .current_dir(folder.path())
-            .env("OTTU_HMAC_KEY", "hidden-key")
-            .env_remove("HOOKGATE_CONFIG")
-            .output()
-            .expect("it runs")
-    };
-    let checked = set(&["check", "--deny-warnings"]);
-    assert_eq!(checked.status.code(), Some(0), "{}", String::from_utf8_lossy(&checked.stdout));
-    let tested = run(&["test", "--coverage"]);
-    assert_eq!(tested.status.code(), Some(0), "{}", String::from_utf8_lossy(&tested.stdout));
-    assert!(Path::new(env!("CARGO_MANIFEST_DIR")).exists());
+    assert_eq!(run_in(folder.path(), &["init"]).0, Some(0));
+    assert_eq!(run_in(folder.path(), &["check", "--deny-warnings"]).1, "rules.yaml: no problems, no warnings\n");
+    let (code, told) = run_in(folder.path(), &["test", "--coverage"]);
+    assert!(code == Some(0) && told.contains("3 of 3 rules (100 %)"), "{told}");
+}
+
+#[test]
+fn the_examples_are_without_a_lint_and_their_tests_try_every_rule() {
+    for file in ["rules.example.yaml", "docs/examples/advanced.yaml"] {
+        let (_, told) = run_in(&root(), &["check", file, "--allow-unset", "--format", "json"]);
+        let json: String = told.lines().filter(|line| !line.starts_with(file)).collect();
+        let told: Value = serde_json::from_str(&json).unwrap_or_else(|error| panic!("{error}: {told}"));
+        let warnings = told["warnings"].as_array().expect("a list");
+        let lints: Vec<_> = warnings.iter().filter(|warning| warning["code"] != "unset-variable").collect();
+        assert!(lints.is_empty() && told["problems"] == serde_json::json!([]), "{file}: {lints:#?}");
+        let (code, told) = run_in(&root(), &["test", file, "--coverage"]);
+        assert!(code == Some(0) && told.contains("(100 %)"), "{file}: {told}");
+    }
+}
+
+/// The exit code, and all that is said.
+fn run_in(folder: &Path, arguments: &[&str]) -> (Option<i32>, String) {
+    let mut command = crate::support::gateway::hookgate();
+    command.args(arguments).current_dir(folder).env("OTTU_HMAC_KEY", "hidden-key").env_remove("HOOKGATE_CONFIG");
+    let output = command.output().expect("it runs");
+    (output.status.code(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
 }

@@ -2,7 +2,7 @@
 
 use super::{
     Keys, Names,
-    Shape::{Anything, Duration, Either, Named, OneOrMore, Part, Text, Truth, Whole},
+    Shape::{Anything, Duration, Either, List, Named, OneOrMore, Part, Text, Truth, Whole},
     key,
 };
 
@@ -38,7 +38,7 @@ pub const TEST: Keys = Keys {
 /// `expect`.
 pub const EXPECT: Keys = Keys {
     known: &[
-        key("to", OneOrMore(&Text), "All destinations that get it, and no other; `[]` for none.", &[r#"["orders","erp"]"#]),
+        key("to", Either(&[Text, List(&Text)]), "All destinations that get it, and no other; `[]` for none.", &[r#"["orders","erp"]"#]),
         key("not_to", OneOrMore(&Text), "Destinations that do not get it.", &[r#""ops-chat""#]),
         key("unmatched", Truth, "Whether no rule but taps holds.", &["true"]),
         key("drop", Truth, "Whether it is sent nowhere on purpose.", &["true"]),
@@ -48,7 +48,7 @@ pub const EXPECT: Keys = Keys {
             "What the provider is answered.",
             &["201", r#"{"wait_for":"orders","ok":200}"#],
         ),
-        key("rules", OneOrMore(&Text), "The names of all rules that hold, and no other.", &[r#"["paid"]"#]),
+        key("rules", Either(&[Text, List(&Text)]), "The names of all rules that hold, and no other.", &[r#"["paid"]"#]),
         key(
             "request",
             Named(Names::Ours, &Part(&REQUEST)),
