@@ -5,7 +5,7 @@ use crate::{
     destination::ClientCredentials,
     domain::{
         clock::Timestamp,
-        delivery::{Accepted, Seq},
+        delivery::Accepted,
         event::{Event, Fields, Flags, Kind, Verdict},
         id::EventId,
         json::Document,
@@ -36,16 +36,7 @@ fn event(payload: &str) -> Event {
 
 fn delivery(event: &Event) -> Delivery {
     Delivery {
-        event: Arc::new(Accepted {
-            seq: Seq(1),
-            id: event.id,
-            source: event.source.clone(),
-            received_at: event.received_at,
-            content_type: event.content_type.clone(),
-            verified: true,
-            flags: Flags::default(),
-            first: None,
-        }),
+        event: Arc::new(Accepted::supposed(event)),
         rules: vec![Name::unchecked("paid")],
         attempt: 2,
         at: Timestamp::from_millis(1_795_386_500_999),

@@ -3,7 +3,7 @@
 use super::{
     attempt::{Attempt, Next},
     clock::Timestamp,
-    event::Flags,
+    event::{Event, Flags},
     id::EventId,
     name::Name,
     order::OrderKey,
@@ -13,7 +13,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::OwnedSemaphorePermit;
 
 /// The store's key of an event: `unix milliseconds << 20 | counter`, so it is the order of acceptance.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Seq(pub i64);
 
 impl Seq {
@@ -42,6 +42,22 @@ pub struct Accepted {
     pub flags: Flags,
     /// The first event with its signature, of one that is not the first itself.
     pub first: Option<EventId>,
+}
+
+impl Accepted {
+    /// What an event would come to that was never stored.
+    pub fn supposed(event: &Event) -> Self {
+        Self {
+            seq: Seq::default(),
+            id: event.id,
+            source: event.source.clone(),
+            received_at: event.received_at,
+            content_type: event.content_type.clone(),
+            verified: event.verified,
+            flags: event.flags,
+            first: None,
+        }
+    }
 }
 
 /// The right, and the duty, to attempt one delivery. It ends with its settlement, or with the process.

@@ -8,7 +8,7 @@ use crate::{
     destination::{self, Settings, Unsendable},
     domain::{
         clock::Timestamp,
-        delivery::{Accepted, Delivery, Seq},
+        delivery::{Accepted, Delivery},
         event::{Event, Kept},
         json::Document,
         mask::{self, MASK},
@@ -43,16 +43,7 @@ pub(super) struct Requests<'e> {
 
 impl<'e> Requests<'e> {
     pub(super) fn of(event: &'e Event, signature: &Signature, at: Timestamp) -> Self {
-        let accepted = Accepted {
-            seq: Seq(0),
-            id: event.id,
-            source: event.source.clone(),
-            received_at: event.received_at,
-            content_type: event.content_type.clone(),
-            verified: signature.proves(),
-            flags: event.flags,
-            first: None,
-        };
+        let accepted = Accepted { verified: signature.proves(), ..Accepted::supposed(event) };
         Self { event, masked: masked(event), accepted: Arc::new(accepted), at, knows_id: signature.tells_id() }
     }
 

@@ -5,7 +5,7 @@ use crate::{
     destination::{self, Preview},
     domain::{
         clock::Timestamp,
-        delivery::{Accepted, Delivery, Seq},
+        delivery::{Accepted, Delivery},
         event::Event,
         name::Name,
         plan::Target,
@@ -34,16 +34,7 @@ pub(super) fn judge(
 
 /// The first attempt at once, as if its signature held.
 fn delivery(target: &Target, event: &Event) -> Delivery {
-    let accepted = Accepted {
-        seq: Seq(0),
-        id: event.id,
-        source: event.source.clone(),
-        received_at: event.received_at,
-        content_type: event.content_type.clone(),
-        verified: true,
-        flags: event.flags,
-        first: None,
-    };
+    let accepted = Accepted { verified: true, ..Accepted::supposed(event) };
     Delivery {
         event: Arc::new(accepted),
         rules: target.rules.clone(),

@@ -5,53 +5,7 @@ use serde_json::{Value, json};
 use std::fs;
 
 /// The merchant's file of the documentation, but for its templates.
-const RULES: &str = r#"
-version: 1
-sources:
-  ottu:      { secret: "${OTTU_HMAC_KEY}" }
-  ottu-test: { secret: "${OTTU_TEST_HMAC_KEY}" }
-defaults: { timeout: 5s, retry: standard }
-destinations:
-  orders:    http://orders.internal/hooks/payments
-  invoicing: http://invoicing.internal/hooks
-  analytics: http://analytics.internal/collect
-  staging:   { url: "http://staging.internal/hooks", paused: true }
-  erp:
-    url: https://erp.internal/api/payments
-    headers: { authorization: "Bearer ${ERP_TOKEN}" }
-    timeout: 20s
-    retry: patient
-    order_by: session_id
-  ops-chat:  { url: "${OPS_CHAT_WEBHOOK_URL}" }
-rules:
-  - name: sandbox traffic stays in staging
-    when: { from: ottu-test }
-    to: staging
-    stop: true
-  - name: successful payments
-    when: { kind: payment, state: [paid, authorized, cod] }
-    to: [orders, invoicing, erp]
-    respond: 200
-  - name: unsuccessful payments
-    when: { kind: payment, state: [attempted, failed, canceled, expired] }
-    to: orders
-    respond: 201
-  - name: still in progress
-    when: { state: [created, pending] }
-    drop: true
-  - name: refunds, voids and captures
-    when: { operation: [refund, void, capture] }
-    to: [orders, erp]
-  - name: refunds that did not go through
-    when: { operation: refund, result: { not: [success, queued] } }
-    to: ops-chat
-  - name: large refunds
-    when: { operation: refund, amount: { gte: 500 } }
-    to: ops-chat
-  - name: everything to analytics
-    to: analytics
-    tap: true
-"#;
+const RULES: &str = include_str!("../../data/explain.yaml");
 
 fn shell(rules: &str) -> Shell {
     let shell = Shell::new();

@@ -6,7 +6,7 @@ use hookgate::{
     destination::{self, Destination, Payload, SendError, Settings, Unsendable},
     domain::{
         clock::Timestamp,
-        delivery::{Accepted, Delivery, Seq},
+        delivery::{Accepted, Delivery},
         event::{Event, Fields, Flags, Kept, Kind},
         id::EventId,
         name::Name,
@@ -58,16 +58,7 @@ fn event(payload: &Value) -> Event {
 }
 
 async fn send(destination: &dyn Destination, event: &Event) -> Result<u16, SendError> {
-    let accepted = Accepted {
-        seq: Seq(1),
-        id: event.id,
-        source: event.source.clone(),
-        received_at: event.received_at,
-        content_type: event.content_type.clone(),
-        verified: true,
-        flags: event.flags,
-        first: None,
-    };
+    let accepted = Accepted::supposed(event);
     let (rules, at, body) = (vec![Name::unchecked("paid")], Timestamp::from_millis(1_795_386_480_999), event.payload.bytes().clone());
     let delivery = Delivery { event: Arc::new(accepted), rules, attempt: 1, at, body };
     destination.send(&delivery, Some(event)).await.map(|receipt| receipt.status)
