@@ -43,8 +43,8 @@ struct Looked<'r> {
 }
 
 impl Reloader {
-    /// Reads and checks the rules file, or one beside it, as a reload does, and puts the newest stored events, `last` of them, to the rules in force and
-    /// to those of the file. Nothing else happens.
+    /// Reads and checks the rules file, or one beside it, as a reload does, and puts the newest stored events, `last` of them, to
+    /// the rules in force and to those of the file. Nothing else happens.
     pub(super) fn compare(self: Arc<Self>, beside: Option<String>, last: usize) -> Comparing {
         Box::pin(async move {
             let file = beside.map_or_else(|| self.file.clone(), |name| self.file.with_file_name(name));
@@ -64,8 +64,12 @@ impl Reloader {
         let mut looked = Looked { diff: Diff::new(before, &config.rules), left_out: LeftOut::default(), is_complete: true };
         let (mut left, mut cursor) = (last, None);
         while left > 0 {
+            if self.clock.instant() >= until {
+                looked.is_complete = false;
+                break;
+            }
             let page = self.store.search(Query { limit: PAGE.min(left), cursor, ..Query::default() }).await?;
-            left = left.saturating_sub(page.events.len());
+            left = left.saturating_sub(page.events.len()).saturating_sub(usize::try_from(page.damaged).unwrap_or(usize::MAX));
             looked.left_out.unreadable += page.damaged;
             for event in page.events {
                 if self.clock.instant() >= until {

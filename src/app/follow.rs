@@ -1,6 +1,6 @@
 //! Follows the files of the configuration: what changes in them is taken by itself, as a reload by hand takes it.
 
-use super::reload::Reloader;
+use super::reload::{Followed, Reloader};
 use crate::tasks;
 use std::{sync::Arc, time::Duration};
 use tokio::time::sleep;
@@ -9,7 +9,10 @@ use tokio::time::sleep;
 const LOOK: Duration = Duration::from_secs(2);
 
 /// How soon they are looked at again where something has changed: a half-written file can be valid.
-const AGAIN: Duration = Duration::from_secs(1);
+pub(super) const AGAIN: Duration = Duration::from_secs(1);
+
+/// How soon files that could not be read in time are read again.
+const LATER: Duration = Duration::from_secs(60);
 
 /// Looks at the files for ever.
 pub(super) async fn follow(reloader: Arc<Reloader>) {
@@ -25,10 +28,14 @@ pub(super) async fn follow(reloader: Arc<Reloader>) {
             Seen::Same => pause = LOOK,
             Seen::Changing => pause = AGAIN,
             Seen::Settled(found) => {
-                pause = LOOK;
                 let reloader = Arc::clone(&reloader);
                 // Whoever stops watching in the middle leaves no gateway between two states.
-                drop(tasks::spawn(async move { reloader.follow(found).await }).await);
+                let followed = tasks::spawn(async move { reloader.follow(found).await }).await;
+                pause = match followed {
+                    Ok(Followed::TooSlow) => LATER,
+                    Ok(Followed::StillChanging) => AGAIN,
+                    Ok(Followed::Settled) | Err(_) => LOOK,
+                };
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use super::{
     dev, explain,
+    follow::AGAIN,
     history::{Cause, History, InForce},
 };
 use crate::{
@@ -31,7 +32,10 @@ use std::{
     sync::{Arc, MutexGuard, PoisonError},
     time::Duration,
 };
-use tokio::{sync::Mutex, time::timeout};
+use tokio::{
+    sync::Mutex,
+    time::{sleep, timeout},
+};
 
 /// How long a start or a reload waits for deliveries that are parked or taken up again; a great many go on beside the rest.
 const SERVE_WAIT: Duration = Duration::from_secs(1);
@@ -57,6 +61,17 @@ pub(super) struct Reloader {
     pub(super) destinations: Mutex<Destinations>,
     /// What was read so far.
     pub(super) history: std::sync::Mutex<History>,
+}
+
+/// What came of a change that was found in the files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Followed {
+    /// It was read, and taken or refused.
+    Settled,
+    /// It was not the same for long enough.
+    StillChanging,
+    /// It could not be read in time, which says nothing of what is in it.
+    TooSlow,
 }
 
 /// What `serve --dev` replaces destinations by.
@@ -91,21 +106,35 @@ impl Reloader {
     pub(super) fn begin(self: Arc<Self>, by: Cause) -> Reloading {
         let task = tasks::spawn(async move {
             let mut destinations = self.destinations.lock().await;
-            self.renew(&mut destinations, by).await
+            let (loaded, files) = self.read(self.file.clone()).await;
+            self.conclude(&mut destinations, by, loaded, files).await
         });
         let ended = || vec![json!({ "severity": "error", "message": "the reload came to no end; the log says more" })];
         Box::pin(async move { task.await.unwrap_or_else(|_panicked| Err(ended())) })
     }
 
-    /// Does the same since that was found in the files, unless it was read meanwhile.
-    pub(super) async fn follow(&self, found: Marks) {
+    /// Does the same since two looks found that in the files, unless it was read meanwhile. What is read has to be what was
+    /// found, and what no look has seen yet is looked at once more: a half-written file can be valid.
+    pub(super) async fn follow(&self, found: Marks) -> Followed {
         let mut destinations = self.destinations.lock().await;
         if self.known() == found {
-            return;
+            return Followed::Settled;
         }
-        // What cannot be read in time is not read again until it changes.
-        self.history().known = found;
-        drop(self.renew(&mut destinations, Cause::Files).await);
+        let (loaded, files) = self.read(self.file.clone()).await;
+        let Some(files) = files else {
+            drop(self.conclude(&mut destinations, Cause::Files, loaded, None).await);
+            return Followed::TooSlow;
+        };
+        if !files.marks().is_part_of(&found) {
+            sleep(AGAIN).await;
+            let read = files.marks().clone();
+            let is_as_read = tasks::blocking(move || read.look() == read).await;
+            if !is_as_read.unwrap_or(false) {
+                return Followed::StillChanging;
+            }
+        }
+        drop(self.conclude(&mut destinations, Cause::Files, loaded, Some(files)).await);
+        Followed::Settled
     }
 
     /// What was in the files when they were read last.
@@ -127,14 +156,20 @@ impl Reloader {
             (loaded, Some(files))
         });
         match timeout(READ_LIMIT, reading).await {
-            Ok(read) => read.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic())),
+            Ok(read) => read.unwrap_or_else(|error| (Err(config::came_to_no_end(&named, &error)), None)),
             Err(_elapsed) => (Err(config::too_slow(&named, READ_LIMIT)), None),
         }
     }
 
-    /// Gives the warnings of a file that was taken, or the problems of one that was not.
-    async fn renew(&self, destinations: &mut Destinations, by: Cause) -> Result<Vec<Value>, Vec<Value>> {
-        let (loaded, files) = self.read(self.file.clone()).await;
+    /// Takes what was read, if nothing is wrong with it. Gives the warnings of a file that was taken, or the problems of one
+    /// that was not.
+    async fn conclude(
+        &self,
+        destinations: &mut Destinations,
+        by: Cause,
+        loaded: Result<Loaded, ConfigError>,
+        files: Option<Files>,
+    ) -> Result<Vec<Value>, Vec<Value>> {
         let hash = files.as_ref().map(Files::hash).unwrap_or_default();
         match loaded {
             Ok(Loaded { config, warnings, texts }) => {

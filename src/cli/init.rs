@@ -38,6 +38,10 @@ impl Init {
     pub fn run(self) -> anyhow::Result<Exit> {
         let rules = self.config.path();
         let schema = rules.with_file_name(SCHEMA);
+        if rules == schema {
+            tell(format_args!("the rules file cannot be called {SCHEMA}, as its schema is"));
+            return Ok(Exit::Usage);
+        }
         let there = [&rules, &schema].into_iter().find(|path| path.symlink_metadata().is_ok());
         if let Some(there) = there.filter(|_| !self.force) {
             tell(format_args!("{} is there already, and nothing was written; --force replaces it", there.display()));

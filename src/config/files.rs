@@ -75,6 +75,11 @@ impl Files {
         self.certificates.insert(path.to_owned());
     }
 
+    /// All of them, with what was in each when it was read.
+    pub fn marks(&self) -> &Marks {
+        &self.marks
+    }
+
     /// All of them: what may have to change before a refused configuration is good.
     pub fn of_refused(self) -> Marks {
         self.marks
@@ -94,6 +99,13 @@ impl Files {
 }
 
 impl Marks {
+    /// Whether a look has seen each of these files, and found in it the same.
+    pub fn is_part_of(&self, look: &Self) -> bool {
+        let is_same = |(path, mark): (&PathBuf, &Mark)| look.files.get(path) == Some(mark);
+        let finds_same = |(place, mark): (&(PathBuf, String), &Mark)| look.patterns.get(place) == Some(mark);
+        self.files.iter().all(is_same) && self.patterns.iter().all(finds_same)
+    }
+
     /// The same files with what is in them now. Blocks on the file system; pipes and the like are not opened.
     #[must_use]
     pub fn look(&self) -> Self {
@@ -212,6 +224,24 @@ mod tests {
         assert_ne!(known.look(), known);
         fs::write(&one, "").unwrap();
         assert_eq!(known.look(), known);
+    }
+
+    #[test]
+    fn what_is_read_is_part_of_a_look_only_where_that_look_has_seen_each_file_as_it_was_read() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let [main, named] = ["main", "named"].map(|name| folder.path().join(name));
+        fs::write(&main, "old").unwrap();
+        fs::write(&named, "old").unwrap();
+        let read = |paths: &[&Path]| {
+            let mut files = Files::default();
+            paths.iter().for_each(|path| drop(files.read(path, 10).unwrap()));
+            files
+        };
+        let look = read(&[&main]).marks().look();
+        assert!(read(&[&main]).marks().is_part_of(&look));
+        assert!(!read(&[&main, &named]).marks().is_part_of(&look), "no look has seen the file that it names");
+        fs::write(&main, "new").unwrap();
+        assert!(!read(&[&main]).marks().is_part_of(&look), "it changed after the look");
     }
 
     #[test]

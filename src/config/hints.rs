@@ -32,12 +32,23 @@ pub fn is_invisible(letter: char) -> bool {
     matches!(letter, '\u{a0}' | '\u{2007}' | '\u{202f}' | '\u{200b}' | '\u{2060}' | '\u{feff}')
 }
 
+/// What of a key is its name, where its value, or a letter that looks like a space, is glued to it.
+pub fn name_of(key: &str) -> &str {
+    let end = |letter: char| matches!(letter, ':' | '=' | '"' | '\'') || letter.is_whitespace() || is_invisible(letter);
+    key.split(end).next().unwrap_or_default()
+}
+
 /// The key and the value of `key:value`, which YAML reads as one text.
 pub fn glued(text: &str) -> Option<(&str, &str)> {
     let (key, value) = text.split_once(':')?;
     let is_key = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'));
     let is_value = !value.is_empty() && !value.starts_with([' ', '/', '\t']);
     (is_key && is_value).then_some((key, value))
+}
+
+/// Whether it stands there with no quote open before it.
+fn is_outside_quotes(line: &str, what: &str) -> bool {
+    line.match_indices(what).any(|(found, _)| line[..found].matches(['"', '\'']).count().is_multiple_of(2))
 }
 
 /// What the line shows, as far as it goes with the message.
@@ -53,7 +64,7 @@ fn of_line(line: &str, message: &str) -> Option<&'static str> {
         Some("the line has a character that looks like a space and is none, such as U+00A0: write plain spaces")
     } else if indent.contains('\t') || says(&["tabs", "a tab", "tab cannot"]) || says(&["YAML whitespace"]) && line.contains('\t') {
         Some("YAML wants spaces, not tabs")
-    } else if bare("{{") {
+    } else if bare("{{") || is_outside_quotes(line, "{{") {
         Some(TEMPLATE)
     } else if bare("${") {
         Some("between braces or brackets a variable has to be in quotes: `{ secret: \"${NAME}\" }`")

@@ -7,6 +7,7 @@ use super::{
     problem::{Problem, Problems},
     text::quote,
     tree::{Kind, Node, Scalar, Span},
+    trees::MAX_INCLUDED,
 };
 use crate::route::pattern::Pattern;
 use std::path::{Path, PathBuf};
@@ -26,6 +27,12 @@ pub fn includes(main: &Node, folder: &Path, files: &mut Files, problems: &mut Pr
         Kind::Sequence(items) => items.iter().map(|item| &**item).collect(),
         Kind::Scalar(..) | Kind::Mapping(_) => vec![node],
     };
+    if items.len() > MAX_INCLUDED {
+        let message = format!("`include` has {} entries, and at most {MAX_INCLUDED} files are included", items.len());
+        problems
+            .push(Problem::error(Code::FileTooLarge, node.span, message).help("a pattern such as `rules.d/*.yaml` takes a whole folder"));
+        return None;
+    }
     let named = |item: &&Node| files_of(single("each of `include`", item, problems)?, folder, files, problems);
     let found: Vec<_> = items.iter().map(named).collect();
     found.into_iter().collect::<Option<Vec<_>>>().map(|found| found.into_iter().flatten().collect())

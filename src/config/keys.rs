@@ -19,6 +19,8 @@ pub const INCLUDED: [&str; 5] = ["version", "sources", "destinations", "rules", 
 /// Parts of a destination whose values are secrets.
 const SECRET_PARTS: [&str; 4] = ["`sign`", "`auth`", "`basic`", "`oauth2`"];
 
+const GLUED: &str = "a `:` wants a space behind it: `state: paid`, not `state:paid`";
+
 /// A mapping whose keys were looked at.
 pub struct Fields<'t> {
     /// For messages: `destination "orders"`.
@@ -58,9 +60,13 @@ impl<'t> Fields<'t> {
                     problems.push(Problem::error(Code::UnknownKey, entry.key.span, message).maybe_help(hint));
                     continue;
                 }
-                let near = problems.did_you_mean(key, keys.names());
-                let hint = hint.filter(|_| near.is_empty());
-                let message = format!("{of} has no key {}{near}", quote(key));
+                // What is glued to a key may be its value, and a secret.
+                let name = hints::name_of(key);
+                let glued = key[name.len()..].starts_with(':');
+                let near = problems.did_you_mean(name, keys.names().filter(|known| *known != name));
+                let hint = if glued { Some(GLUED.to_owned()) } else { hint.filter(|_| near.is_empty()) };
+                let rest = if name.len() < key.len() { ", with what is glued to it" } else { "" };
+                let message = format!("{of} has no key {}{rest}{near}", quote(name));
                 problems.push(Problem::error(Code::UnknownKey, entry.key.span, message).maybe_help(hint));
             }
         }
@@ -120,7 +126,7 @@ pub fn mapping<'t>(of: &str, at: Span, node: &'t Node, problems: &mut Problems) 
         }
         Kind::Scalar(..) | Kind::Sequence(_) => {
             let glued = node.scalar().and_then(|scalar| hints::glued(scalar.text)).is_some();
-            let hint = glued.then(|| "a `:` wants a space behind it: `state: paid`, not `state:paid`".to_owned());
+            let hint = glued.then(|| GLUED.to_owned());
             let message = format!("{of} wants a mapping, found {}", node.what());
             problems.push(Problem::error(Code::WrongType, node.span, message).maybe_help(hint));
             None

@@ -1,7 +1,7 @@
 //! Which parts of the file are never shown: values under secret keys, a url's user-info and query.
 
 use super::{
-    keys,
+    hints, keys,
     problem::closest,
     tree::{Entry, Kind, Node, Style},
 };
@@ -96,6 +96,9 @@ impl Masks<'_> {
 
     fn entry(&mut self, key: &Node, value: &Node, place: Place) {
         let name = key_of(key).unwrap_or_default();
+        if place != Place::Rules && has_value_in_it(name) {
+            self.found.push(key.span.start.offset..key.span.end);
+        }
         // Where `sign` has no keys it most likely has a secret.
         let is_unkeyed = name == "sign" && !matches!(value.kind, Kind::Mapping(_));
         if is_secret(name, place) || place == Place::Destinations && is_unkeyed {
@@ -123,11 +126,13 @@ impl Masks<'_> {
     fn urls(&mut self, node: &Node) {
         let offset = node.span.start.offset;
         let written = &self.text[offset..node.span.end];
-        let parts = if written.contains("://") {
-            parts_of_urls(written)
-        } else {
-            parts_of_url(written, usize::from(written.starts_with(['"', '\''])))
-        };
+        let mut parts = parts_of_urls(written);
+        // Known to be one, it may have a blank in it, or no scheme.
+        let start = written.find("//").map_or(usize::from(written.starts_with(['"', '\''])), |found| found + 2);
+        let end = written.trim_end_matches(['"', '\'']).len();
+        let query = end_of_part(written, start, &['?']).clamp(start, end.max(start));
+        parts.extend(written[start..query].rfind('@').map(|found| start..start + found));
+        parts.extend((query < end).then_some(query + 1..end));
         self.found.extend(parts.into_iter().map(|part| offset + part.start..offset + part.end));
     }
 
@@ -175,6 +180,12 @@ fn is_secret(key: &str, place: Place) -> bool {
         Place::Signature => !keys::SIGNATURE.names().any(|name| name == key) && is_like(),
         Place::Rules => SECRET_KEYS.contains(&key),
     }
+}
+
+/// Whether what YAML reads as a key alone is a secret one with its value: `secret:"…"`, without the space that it wants.
+fn has_value_in_it(key: &str) -> bool {
+    let name = hints::name_of(key);
+    name.len() < key.len() && (is_secret(name, Place::Settings) || is_secret(key, Place::Settings))
 }
 
 fn parts_of_urls(text: &str) -> Vec<Range<usize>> {
@@ -309,6 +320,12 @@ mod tests {
             ("destinations: { a: \"u:p@h/x?k=v\" }", "destinations: { a: \"***@h/x?***\" }"),
             ("x: { url: 'https://h/x?k=v@w#f' }", "x: { url: 'https://h/x?***' }"),
             ("x: { url: https://h/x }", "x: { url: https://h/x }"),
+            ("x: { url: 'http://h x/?k=v' }", "x: { url: 'http://h x/?***' }"),
+            ("x: { url: '//u:p@h/x' }", "x: { url: '//***@h/x' }"),
+            ("x: { url: 'http://u:a/b@h/x' }", "x: { url: 'http://***@h/x' }"),
+            ("sources: { o: { secret:\"abc\" } }", "sources: { o: { *** } }"),
+            ("sources: { o: { secret:\u{a0}abc } }", "sources: { o: { *** } }"),
+            ("sources: { o: { path:/x } }", "sources: { o: { path:/x } }"),
             ("x: { url: 'http://h/{{ a }}/b?x={{ c }}&k=v' }", "x: { url: 'http://h/{{ a }}/b?***' }"),
             ("x: { url: 'http://{{ a }}:p@h/?x={{ c&k=v' }", "x: { url: 'http://***@h/?*** }"),
         ] {

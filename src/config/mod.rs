@@ -189,10 +189,16 @@ pub fn load_noting(path: &Path, variable: &dyn Fn(&str) -> Option<String>, unset
 
 /// What to say of files that were not read in time.
 pub fn too_slow(path: &Path, limit: Duration) -> ConfigError {
-    let message = format!("the rules file, or one that it names, was not read within {}", show_duration(limit));
+    let message = format!("the rules file, or one that it names, was not read and checked within {}", show_duration(limit));
     let problem = Diagnostic::of_file(&path.display().to_string(), Code::UnreadableFile, message);
-    let hint = Some("look at the disk or the network that it is on".to_owned());
+    let hint = Some("look at the disk or the network that it is on, and at how busy this machine is".to_owned());
     ConfigError { problems: vec![Diagnostic { hint, ..problem }] }
+}
+
+/// What to say where reading the files ended in the middle.
+pub fn came_to_no_end(path: &Path, cause: &dyn std::error::Error) -> ConfigError {
+    let message = format!("reading the rules file came to no end: {cause}");
+    ConfigError { problems: vec![Diagnostic::of_file(&path.display().to_string(), Code::UnreadableFile, message)] }
 }
 
 /// The store's folder as the file names it, whatever else is wrong or unset in it; the default where it names none.

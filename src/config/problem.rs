@@ -135,7 +135,18 @@ pub fn closest<'n>(word: &str, names: impl IntoIterator<Item = &'n str>) -> Opti
         let distance = (length.abs_diff(other) <= most).then(|| strsim::damerau_levenshtein(&folded, &name.to_lowercase()))?;
         (distance <= most).then_some((distance, name))
     };
-    names.into_iter().take(1_000).filter_map(distance).min_by_key(|(distance, _)| *distance).map(|(_, name)| name)
+    names
+        .into_iter()
+        .take(1_000)
+        .filter_map(distance)
+        .min_by_key(|(distance, name)| (*distance, word.chars().next() != name.chars().next(), !only_adds(word, name)))
+        .map(|(_, name)| name)
+}
+
+/// Whether the name has all letters of the word in their order: what was left out is likelier than what is wrong.
+fn only_adds(word: &str, name: &str) -> bool {
+    let mut letters = name.chars();
+    word.chars().all(|wanted| letters.any(|letter| letter == wanted))
 }
 
 #[cfg(test)]
@@ -145,12 +156,13 @@ mod tests {
 
     #[test]
     fn a_slip_of_the_pen_is_near_and_another_word_is_not() {
-        let names = ["orders", "ledger", "to", "path", "provider_timeout"];
+        let names = ["orders", "ledger", "to", "path", "provider_timeout", "gt", "gte"];
         for (word, near) in [
             ("order", Some("orders")),
             ("Ledger", Some("ledger")),
             ("leger", Some("ledger")),
             ("ot", Some("to")),
+            ("ge", Some("gte")),
             ("provider-timeuot", Some("provider_timeout")),
             ("auth", None),
             ("", None),

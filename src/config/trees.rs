@@ -28,7 +28,7 @@ const MAX_FILE_BYTES: u64 = 1 << 20;
 const MAX_BYTES: usize = 4 << 20;
 const MAX_VALUES: usize = 4 * yaml::MAX_VALUES;
 /// How many files can be included.
-const MAX_INCLUDED: usize = 100;
+pub const MAX_INCLUDED: usize = 100;
 
 /// The trees of all files.
 pub struct Trees {

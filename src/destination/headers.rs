@@ -3,6 +3,7 @@
 use super::{Auth, Settings, Unsendable, auth, request::Payload};
 use crate::domain::{
     delivery::Delivery,
+    mask,
     name::Name,
     standard_webhooks::{ID, SIGNATURE, Signer, TIMESTAMP},
     template::{Template, Values},
@@ -146,7 +147,7 @@ impl fmt::Debug for Headers {
 /// Sensitive where it is not to be shown: credentials, and whatever a variable was put into.
 fn value(name: &HeaderName, template: &Template, text: &str) -> Result<HeaderValue, Unsendable> {
     let mut value = HeaderValue::from_bytes(text.as_bytes()).map_err(|_| Unsendable::Header(name.clone()))?;
-    value.set_sensitive(template.is_secret() || [header::AUTHORIZATION, header::COOKIE].contains(name));
+    value.set_sensitive(template.is_secret() || mask::is_secret(name.as_str()));
     Ok(value)
 }
 

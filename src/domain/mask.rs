@@ -38,6 +38,16 @@ pub const MASK: &str = "***";
 /// Deeper parts are masked whole.
 const DEPTH: usize = 32;
 
+/// What is called so, a header or a parameter, likely has a secret.
+const SECRET_WORDS: [&str; 11] =
+    ["authorization", "cookie", "token", "secret", "passw", "credential", "api-key", "apikey", "access-key", "bearer", "hmac"];
+
+/// Whether the value of a header, or of a parameter, of that name likely is a secret.
+pub fn is_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase().replace('_', "-");
+    SECRET_WORDS.iter().any(|word| name.contains(word))
+}
+
 /// Whether a field is shown in clear; of a path, its last part decides.
 pub fn is_clear(field: &Field) -> bool {
     match field {

@@ -200,6 +200,18 @@ impl Template {
         self.0.iter().any(|piece| matches!(piece, Piece::Put(_)))
     }
 
+    /// Whether there are places, for each part between two such letters that are in none.
+    fn split(&self, letter: char) -> Vec<bool> {
+        let mut parts = vec![false];
+        for piece in &self.0 {
+            match piece.text() {
+                Some(text) => parts.extend(text.matches(letter).map(|_| false)),
+                None => parts.last_mut().into_iter().for_each(|has_place| *has_place = true),
+            }
+        }
+        parts
+    }
+
     /// The fields of the event that it is filled from.
     pub fn fields(&self) -> impl Iterator<Item = &Field> {
         self.0.iter().filter_map(|piece| match piece {

@@ -25,9 +25,6 @@ use std::sync::Arc;
 /// So many characters of a body are shown.
 const SHOWN: usize = 4096;
 
-/// A parameter whose name has one of these is likely a secret.
-const SECRET_WORDS: [&str; 7] = ["secret", "token", "passw", "key", "credential", "auth", "sig"];
-
 /// What only a signature that holds decides: the event's id is made of it, and the trace of the id.
 const OF_THE_ID: [&str; 2] = ["webhook-id", "traceparent"];
 
@@ -77,17 +74,19 @@ impl<'e> Requests<'e> {
     }
 }
 
-/// The url, as far as it is no secret: a query of the rules file may be one, unless it says what fields of the event are put in.
-fn url(shown: &str, settings: &Settings) -> String {
-    let Some((path, query)) = shown.split_once('?') else { return shown.to_owned() };
-    if !settings.target.as_ref().is_some_and(Target::has_places) {
-        return format!("{path}?{MASK}");
-    }
-    let parameter = |parameter: &str| match parameter.split_once('=') {
-        Some((key, _)) if SECRET_WORDS.iter().any(|word| key.to_ascii_lowercase().contains(word)) => format!("{key}={MASK}"),
-        Some(_) | None => parameter.to_owned(),
+/// The url, as far as it is no secret. What the rules file writes out in a query may be one; a value that fields of the event
+/// make is none, unless its name says so.
+pub(super) fn url(shown: &str, settings: &Settings) -> String {
+    let shown = shown.replace("%2A%2A%2A", MASK);
+    let Some((path, query)) = shown.split_once('?') else { return shown };
+    let made = settings.target.as_ref().map(Target::parameters).unwrap_or_default();
+    let parameter = |(place, parameter): (usize, &str)| match parameter.split_once('=') {
+        Some((key, _)) if mask::is_secret(key) || !made.get(place).is_some_and(|is_made| *is_made) => format!("{key}={MASK}"),
+        Some(_) => parameter.to_owned(),
+        None if made.get(place).is_some_and(|is_made| *is_made) => parameter.to_owned(),
+        None => MASK.to_owned(),
     };
-    format!("{path}?{}", query.split('&').map(parameter).collect::<Vec<_>>().join("&"))
+    format!("{path}?{}", query.split('&').enumerate().map(parameter).collect::<Vec<_>>().join("&"))
 }
 
 /// The event with everything masked in its payload that may be personal; all of it where nothing tells what that is.

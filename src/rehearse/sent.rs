@@ -1,12 +1,13 @@
 //! Compares what a destination would get with what a test expects of it.
 
-use super::{case::Request, judge::Mismatch, same::is_same};
+use super::{case::Request, judge::Mismatch, request, same::is_same};
 use crate::{
     destination::{self, Preview},
     domain::{
         clock::Timestamp,
         delivery::{Accepted, Delivery},
         event::Event,
+        mask::MASK,
         name::Name,
         plan::Target,
     },
@@ -27,7 +28,7 @@ pub(super) fn judge(
     let none = |why: String| vec![Mismatch::new(key.clone(), json!("a request"), json!(why))];
     let (Some(target), Some(settings)) = (target, settings) else { return none("none: the event does not go there".to_owned()) };
     match destination::preview(settings, &delivery(target, event), event) {
-        Ok(preview) => differences(&key, wanted, &preview),
+        Ok(preview) => differences(&key, wanted, &preview, settings),
         Err(error) => none(format!("none: {error}")),
     }
 }
@@ -44,7 +45,7 @@ fn delivery(target: &Target, event: &Event) -> Delivery {
     }
 }
 
-fn differences(key: &str, wanted: &Request, preview: &Preview) -> Vec<Mismatch> {
+fn differences(key: &str, wanted: &Request, preview: &Preview, settings: &destination::Settings) -> Vec<Mismatch> {
     let Request { method, path, headers, body } = wanted;
     let mut differences = Vec::new();
     if let Some(method) = method
@@ -53,20 +54,25 @@ fn differences(key: &str, wanted: &Request, preview: &Preview) -> Vec<Mismatch> 
         differences.push(Mismatch::new(format!("{key}.method"), json!(method.as_str()), json!(preview.method.as_str())));
     }
     if let Some(path) = path
-        && **path != *part_like(path, preview.target.expose())
+        && let found = part_like(path, path_of(&preview.url))
+        && **path != *found
     {
-        let found = part_like(path, path_of(&preview.url));
-        differences.push(Mismatch::new(format!("{key}.path"), json!(path), json!(found)));
+        let url = request::url(&preview.url, settings);
+        differences.push(Mismatch::new(format!("{key}.path"), json!(path), json!(part_like(path, path_of(&url)))));
     }
     for (name, value) in headers {
         let mut found = preview.headers.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str());
         let found = found.next();
-        if found != Some(value) {
+        // What is secret is not told, be it wanted or found.
+        if found == Some(MASK) && **value != *MASK {
+            let wanted = format!("{MASK} (what is secret is compared as {MASK})");
+            differences.push(Mismatch::new(format!("{key}.headers.{name}"), json!(wanted), json!("another text")));
+        } else if found != Some(value) {
             differences.push(Mismatch::new(format!("{key}.headers.{name}"), json!(value), json!(found)));
         }
     }
     if let Some(body) = body
-        && !is_same(&Bytes::copy_from_slice(body.as_bytes()), &preview.body)
+        && !is_same(&Bytes::copy_from_slice(body.as_bytes()), &preview.shown_body)
     {
         let found = String::from_utf8_lossy(&preview.shown_body);
         differences.push(Mismatch::new(format!("{key}.body"), json!(body), json!(found)));

@@ -113,7 +113,22 @@ fn finding(rule: &Rule, stopped: Option<&Name>, event: &Event) -> Finding {
     }
     match rule.when.as_ref().and_then(|when| refusal(when, event)) {
         Some(refusal) => Finding::Fails(refusal),
-        None => Finding::Holds(rule.fields().into_iter().map(|field| Sight::of(field, event)).collect()),
+        None => {
+            let mut fields = Vec::new();
+            rule.when.iter().for_each(|when| collect_held(when, event, &mut fields));
+            Finding::Holds(fields.into_iter().map(|field| Sight::of(field, event)).collect())
+        }
+    }
+}
+
+/// The fields for which it holds: under `any`, those of what holds.
+fn collect_held<'r>(condition: &'r Condition, event: &Event, fields: &mut Vec<&'r Field>) {
+    match condition {
+        Condition::All(conditions) => conditions.iter().for_each(|condition| collect_held(condition, event, fields)),
+        Condition::Any(conditions) => {
+            conditions.iter().filter(|condition| condition.holds(event)).for_each(|condition| collect_held(condition, event, fields));
+        }
+        Condition::Not(_) | Condition::Field(..) => collect(condition, fields),
     }
 }
 

@@ -132,7 +132,7 @@ async fn what_a_refused_file_lacked_is_waited_for_and_a_pipe_in_its_place_hangs_
     let sink = Sink::always(Reply::status(200));
     let gateway = Gateway::start(&rules(&sink, "test-hmac-key", "first")).await;
     let key = gateway.home.rules_file().with_file_name("key");
-    let mkfifo = |path| assert!(Command::new("mkfifo").arg(path).status().expect("mkfifo is there").success());
+    let mkfifo = |path: &std::path::Path| assert!(Command::new("mkfifo").arg(path).status().expect("mkfifo is there").success());
     gateway.home.write(&rules(&sink, "${file:key}", "second"));
     let missing = reading(&gateway, 2).await;
     assert_eq!((outcome(&missing), &missing["problems"][0]["code"]), ((json!("files"), json!(false)), &json!("unreadable-value")));
@@ -140,12 +140,12 @@ async fn what_a_refused_file_lacked_is_waited_for_and_a_pipe_in_its_place_hangs_
     let pipe = reading(&gateway, 3).await;
     let said = pipe["problems"][0]["message"].as_str().expect("a message");
     assert!(said.ends_with("it is not a file"), "{said}");
-    fs::remove_file(&key).expect("removed");
     gateway.home.write_file("key", b"test-hmac-key");
     assert_eq!(outcome(&reading(&gateway, 4).await), (json!("files"), json!(true)));
 
-    fs::remove_file(gateway.home.rules_file()).expect("removed");
-    mkfifo(&gateway.home.rules_file());
+    let aside = gateway.home.rules_file().with_file_name("pipe");
+    mkfifo(&aside);
+    fs::rename(&aside, gateway.home.rules_file()).expect("renamed");
     let pipe = reading(&gateway, 5).await;
     assert_eq!((outcome(&pipe), &pipe["problems"][0]["code"]), ((json!("files"), json!(false)), &json!("unreadable-file")));
     let answer = gateway.call("POST", "/-/reload", b"{}").await;

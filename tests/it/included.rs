@@ -29,8 +29,9 @@ async fn a_reload_takes_a_change_of_an_included_file_whole_or_not_at_all() {
     pay(&gateway, "R1").await;
     old.wait_for("the event", |requests| requests.len() == 1).await;
 
-    gateway.home.write_file("team-shop.yaml", &team(&new));
+    // The broken one first, so that nothing is taken in between.
     gateway.home.write_file("team-mail.yaml", b"rules: [ { name: shop, to: shpo } ]\n");
+    gateway.home.write_file("team-shop.yaml", &team(&new));
     let refused = gateway.call("POST", "/-/reload", b"").await;
     assert_eq!(refused.code, 422, "{}", refused.text());
     let problem = refused.json();

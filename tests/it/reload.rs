@@ -73,7 +73,7 @@ async fn sighup_reads_the_file_again() {
     let gateway = Gateway::start(&rules(&[("orders", url(&old))])).await;
     gateway.home.write(&rules(&[("orders", url(&new))]));
     gateway.hang_up();
-    until("the log to say so", || async { gateway.log().iter().any(|line| line.contains("is in force")).then_some(()) }).await;
+    reading_after(&gateway, 1, &["signal"], true).await;
     pay(&gateway, "R1").await;
     new.wait_for("the event", |requests| requests.len() == 1).await;
     assert!(old.requests().is_empty());
@@ -227,14 +227,23 @@ async fn a_destination_is_paused_and_resumed_and_an_attempt_in_flight_ends_by_it
     assert_eq!(sink.connections(), 1, "the connection was kept: nothing about the destination itself has changed");
 }
 
-/// Waits for the reading of that number, and gives what made it and whether it was taken.
-async fn reading(gateway: &Gateway, number: u64) -> (String, bool) {
-    until("the reading", || async {
-        let newest = gateway.get("/api/v1/config").await.json()["reloads"][0].clone();
-        let by = newest["by"].as_str().expect("a word").to_owned();
-        (newest["number"] == number).then_some((by, newest["taken"] == true))
-    })
-    .await
+/// What was read lately, the newest first.
+async fn readings(gateway: &Gateway) -> Vec<serde_json::Value> {
+    gateway.get("/api/v1/config").await.json()["reloads"].as_array().expect("a list").clone()
+}
+
+/// The number of the newest reading.
+async fn newest(gateway: &Gateway) -> u64 {
+    readings(gateway).await[0]["number"].as_u64().expect("a number")
+}
+
+/// Waits for a reading after that one, made by one of these and taken or not. The gateway may follow the file by itself too.
+async fn reading_after(gateway: &Gateway, before: u64, by: &[&str], is_taken: bool) {
+    let is_meant = |reading: &serde_json::Value| {
+        let is_new = reading["number"].as_u64() > Some(before);
+        is_new && reading["taken"] == is_taken && by.iter().any(|by| reading["by"] == *by)
+    };
+    until("the reading", || async { readings(gateway).await.iter().any(is_meant).then_some(()) }).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -263,6 +272,7 @@ async fn a_hundred_reloads_under_load_half_of_them_broken_lose_nothing_and_refus
             _ if round % 8 == 3 => two.replace("to: [", "to: [order, "),
             _ => format!("{two}tests: [ {{ name: wrong, event: {{ state: paid, result: success }}, expect: {{ unmatched: true }} }} ]\n"),
         };
+        let before = newest(&gateway).await;
         gateway.home.write(&text);
         let by = match round {
             50 | 51 => "files",
@@ -277,7 +287,7 @@ async fn a_hundred_reloads_under_load_half_of_them_broken_lose_nothing_and_refus
             "signal" => gateway.hang_up(),
             _ => {}
         }
-        assert_eq!(reading(&gateway, round + 2).await, (by.to_owned(), round % 2 == 0), "reload {round}");
+        reading_after(&gateway, before, &[by], round % 2 == 0).await;
     }
     // With both destinations there, everything gets where its rules said.
     gateway.home.write(&two);
@@ -330,19 +340,23 @@ async fn a_reload_whose_caller_goes_away_is_taken_whole_all_the_same() {
     let ask = request("POST", "/-/reload", &headers, b"{}");
     let sent = AtomicUsize::new(0);
     for round in 1..=20 {
+        let before = newest(&gateway).await;
         gateway.home.write(&rules(&[(&format!("d{round}"), url(&sink))]));
         let mut connection = Connection::open(gateway.admin).await;
         connection.send(&ask).await;
         drop(connection);
+        reading_after(&gateway, before, &["api", "files"], true).await;
         until("lanes and rules to say the same", || async {
             let id = pay(&gateway, &format!("{round}-{}", sent.fetch_add(1, Ordering::Relaxed))).await;
             let event = gateway.event(&id).await;
             let lanes = gateway.get("/api/v1/destinations").await.json();
             let delivery = &event["deliveries"][0];
+            assert_eq!(lanes["destinations"][0]["destination"], format!("d{round}"), "it is in force");
             (delivery["destination"] == lanes["destinations"][0]["destination"] && delivery["status"] != "parked").then_some(())
         })
         .await;
     }
+    assert!(readings(&gateway).await.iter().any(|reading| reading["by"] == "api"), "some were begun by who went away");
 }
 
 #[tokio::test]

@@ -4,14 +4,18 @@ use super::{
     super::{diagnostics::Code, problem::Problems},
     judged::Judged,
     possible::Possible,
+    reach::PAIRS,
 };
 
 /// A rule whose answer an earlier one always gives, or gives for some events by the order of the rules alone. A special case
 /// before the general one is no conflict: that is what the order is for.
 pub fn respond_conflict(rules: &[Judged<'_>], problems: &mut Problems) {
     let mut answering: Vec<&Judged<'_>> = Vec::new();
+    let mut left = PAIRS;
     for rule in rules.iter().filter(|rule| rule.rule.respond.is_some() && !rule.worlds.is_empty()) {
-        let others = answering.iter().filter(|other| other.rule.respond != rule.rule.respond);
+        let compared = answering.len().min(left);
+        left -= compared;
+        let others = answering[..compared].iter().filter(|other| other.rule.respond != rule.rule.respond);
         let found = others.clone().find(|other| rule.holds.beside(&other.fails, rule.worlds.iter().copied()) == Possible::Never);
         let at = rule.raw.respond.as_ref().map_or(rule.raw.at, |respond| respond.at());
         if let Some(other) = found {

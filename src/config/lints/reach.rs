@@ -11,6 +11,9 @@ use crate::{
     route::Action,
 };
 
+/// How many pairs of rules are compared, so that no file is slow to check: a thousand rules that all stop have half as many.
+pub const PAIRS: usize = 1_000_000;
+
 /// A condition that contradicts itself, or the provider.
 pub fn never_matches(rule: &Judged<'_>, worlds: &[World<'_>], problems: &mut Problems) {
     if !rule.worlds.is_empty() {
@@ -84,12 +87,15 @@ fn is_unmapped(world: &World<'_>, field: Normal) -> bool {
     }
 }
 
-/// A rule all of whose events an earlier one takes away.
+/// A rule all of whose events an earlier one takes away. So many pairs are compared, and of the rest nothing is said.
 pub fn shadowed(rules: &[Judged<'_>], problems: &mut Problems) {
     let mut stops: Vec<&Judged<'_>> = Vec::new();
+    let mut left = PAIRS;
     for rule in rules.iter().filter(|rule| !rule.worlds.is_empty()) {
         let takes_all = |stop: &&&Judged<'_>| rule.holds.beside(&stop.fails, rule.worlds.iter().copied()) == Possible::Never;
-        if let Some(stop) = stops.iter().find(takes_all) {
+        let compared = stops.len().min(left);
+        left -= compared;
+        if let Some(stop) = stops[..compared].iter().find(takes_all) {
             let message = format!("{} is never asked: {} before it takes every event that it could match, and stops", rule.of, stop.of);
             let hint = format!("put it before {}, or leave it out", stop.of);
             rule.say(Code::Shadowed, rule.raw.at, message, hint, problems);

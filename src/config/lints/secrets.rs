@@ -7,9 +7,7 @@ use super::super::{
     text::quote,
     tree::Scalar,
 };
-
-/// A header with one of these in its name most likely holds a secret.
-const SECRET_WORDS: [&str; 9] = ["authorization", "cookie", "token", "secret", "passw", "credential", "api-key", "apikey", "access-key"];
+use crate::domain::mask;
 
 /// Who can read the file, or its history, has what is written in it.
 pub fn literal_secret(raw: &raw::Raw<'_>, problems: &mut Problems) {
@@ -37,15 +35,10 @@ pub fn literal_secret(raw: &raw::Raw<'_>, problems: &mut Problems) {
             Some(raw::Auth::OAuth2(oauth2)) => (oauth2.as_ref().and_then(|oauth2| oauth2.client_secret.as_ref()), "client_secret"),
         };
         look(secret, format!("`{key}` of `auth` of {of}"));
-        for (name, value) in destination.headers.iter().filter(|(name, _)| is_secret(name.text)) {
+        for (name, value) in destination.headers.iter().filter(|(name, _)| mask::is_secret(name.text)) {
             look(Some(value).filter(|value| !value.text.contains("{{")), format!("the header {} of {of}", quote(name.text)));
         }
     }
-}
-
-fn is_secret(header: &str) -> bool {
-    let header = header.to_ascii_lowercase().replace('_', "-");
-    SECRET_WORDS.iter().any(|word| header.contains(word))
 }
 
 /// Whether no part of it comes from elsewhere. What stands in for a variable is in the file too.
@@ -97,7 +90,7 @@ mod tests {
             ("idempotency-key", false),
             ("content-type", false),
         ] {
-            assert_eq!(is_secret(header), secret, "{header}");
+            assert_eq!(mask::is_secret(header), secret, "{header}");
         }
     }
 }

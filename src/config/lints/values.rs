@@ -58,7 +58,8 @@ fn words(rule: &Judged<'_>, field: &Field, sources: &[Source]) -> Option<Vec<&'s
     };
     let mut all: Vec<&str> = Vec::new();
     let can_hold = |source: &&Source| rule.rule.when.as_ref().is_none_or(|when| when.can_hold(&source.receive.name));
-    for source in sources.iter().filter(can_hold) {
+    let has_world = |source: &&Source| rule.worlds.is_empty() || rule.worlds.iter().any(|world| *world.source == *source.receive.name);
+    for source in sources.iter().filter(can_hold).filter(has_world) {
         let words = of(source.provider.scheme.vocabulary());
         if words.is_empty() {
             return None;

@@ -68,6 +68,11 @@ impl Target {
         self.templates().any(Template::is_secret)
     }
 
+    /// Whether something is filled in, for each parameter of the query.
+    pub fn parameters(&self) -> Vec<bool> {
+        self.query.as_ref().map(|query| query.split('&')).unwrap_or_default()
+    }
+
     /// The path and the query, with all places filled.
     ///
     /// # Errors
@@ -132,8 +137,11 @@ fn cut(mut pieces: Vec<Piece>, letter: char) -> (Template, Option<Vec<Piece>>) {
 fn is_unsafe(segment: &str) -> bool {
     let mut segment = segment.to_owned();
     for _ in 0..MOST_ENCODED {
-        let mut parts = segment.split(['/', '\\']).map(|part| part.split(';').next().unwrap_or_default());
-        if segment.is_empty() || parts.any(|part| matches!(part, "." | "..")) {
+        let mut parts = segment.split(['/', '\\']).map(|part| {
+            let name = part.split([';', '?', '#']).next().unwrap_or_default();
+            name.trim_matches(|letter: char| letter.is_whitespace() || letter.is_control())
+        });
+        if segment.is_empty() || segment.starts_with(';') || parts.any(|part| matches!(part, "." | "..")) {
             return true;
         }
         let decoded = percent_decode_str(&segment).decode_utf8_lossy().into_owned();

@@ -44,7 +44,7 @@ fn a_request_is_as_expected_in_all_that_is_said_of_it() {
         "{ erp: { body: { amount: 9.000, note: null, reference: a/1 } } }",
         "{ erp: { body: '{ \"amount\": 9, \"note\": null, \"reference\": \"a/1\" }' } }",
         "{ erp: { headers: { authorization: '***' } } }",
-        "{ chat: { path: /hidden } }",
+        "{ chat: { path: '/***' } }",
     ] {
         assert_eq!(said(EVENT, request), None, "{request}");
     }
@@ -55,7 +55,7 @@ fn a_request_that_differs_is_told_key_by_key_and_shows_no_secret() {
     for (request, wanted) in [
         ("{ orders: { method: PUT } }", "`request.orders.method` wants PUT, found POST"),
         ("{ orders: { path: /hook } }", "`request.orders.path` wants /hook, found /hooks"),
-        ("{ orders: { path: '/hooks?shop=2' } }", "`request.orders.path` wants /hooks?shop=2, found /hooks?shop=1"),
+        ("{ orders: { path: '/hooks?shop=2' } }", "`request.orders.path` wants /hooks?shop=2, found /hooks?shop=***"),
         ("{ erp: { path: /api/a/1 } }", "`request.erp.path` wants /api/a/1, found /api/a%2F1"),
         (
             "{ erp: { headers: { x-shop: two, x-none: one } } }",
@@ -63,7 +63,7 @@ fn a_request_that_differs_is_told_key_by_key_and_shows_no_secret() {
         ),
         (
             "{ erp: { headers: { authorization: Bearer of bad news } } }",
-            "`request.erp.headers.authorization` wants Bearer of bad news, found ***",
+            "`request.erp.headers.authorization` wants *** (what is secret is compared as ***), found another text",
         ),
         ("{ chat: { path: /elsewhere } }", "`request.chat.path` wants /elsewhere, found /***"),
         (

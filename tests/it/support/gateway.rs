@@ -11,7 +11,7 @@ use std::{
     fs,
     io::{BufRead, BufReader},
     net::SocketAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex},
     thread::JoinHandle,
@@ -36,6 +36,14 @@ pub struct Home {
 
 type Log = Arc<Mutex<Vec<String>>>;
 
+/// At once, so that nobody who looks finds a part of it.
+fn replace(path: &Path, content: &[u8]) {
+    let name = path.file_name().expect("it has a name").to_string_lossy();
+    let other = path.with_file_name(format!(".{name}.new"));
+    fs::write(&other, content).expect("it is written");
+    fs::rename(&other, path).expect("it is renamed");
+}
+
 impl Home {
     /// With the part of the rules file that stories differ in; `server` and `store` are added.
     pub fn new(rules: &str) -> Self {
@@ -57,7 +65,7 @@ impl Home {
 
     /// Replaces the rules file.
     pub fn write(&self, rules: &str) {
-        fs::write(self.rules_file(), self.text(rules)).expect("the rules file is written");
+        replace(&self.rules_file(), self.text(rules).as_bytes());
     }
 
     /// A whole rules file; its `server` has free ports, unless it says more.
@@ -73,7 +81,7 @@ impl Home {
 
     /// Writes a file beside the rules file.
     pub fn write_file(&self, name: &str, content: &[u8]) {
-        fs::write(self.folder.path().join(name), content).expect("the file is written");
+        replace(&self.folder.path().join(name), content);
     }
 
     pub fn data(&self) -> PathBuf {
