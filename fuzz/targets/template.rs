@@ -72,7 +72,7 @@ fn one_value(template: &Template, field: &str, values: Values<'_>) {
     let (before, target) = Target::split(&url).expect("its places are behind the host");
     assert_eq!(before, "http://a");
     let Ok(filled) = target.fill(values) else {
-        assert!(text.is_empty() || text.contains(['.', '%']), "{text:?}");
+        assert!(text.is_empty() || text.starts_with(';') || text.contains(['.', '%']), "{text:?}");
         return;
     };
     assert!(filled.len() > 60_000 || filled.parse::<PathAndQuery>().is_ok_and(|parsed| parsed.as_str() == filled));

@@ -133,7 +133,8 @@ fn cut(mut pieces: Vec<Piece>, letter: char) -> (Template, Option<Vec<Piece>>) {
 }
 
 /// Whether a server may read it as no segment, this one, or the one above (RFC 3986, 5.2.4), however often it was encoded;
-/// also one that takes an encoded slash or a backslash for a slash, or cuts off what follows a semicolon.
+/// also one that takes an encoded slash or a backslash for a slash, cuts off what follows a semicolon, a `?` or a `#`, or trims
+/// what is blank.
 fn is_unsafe(segment: &str) -> bool {
     let mut segment = segment.to_owned();
     for _ in 0..MOST_ENCODED {
