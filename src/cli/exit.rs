@@ -141,12 +141,6 @@ fn suggestion(similar: &Option<&'static str>) -> String {
     similar.map_or_else(String::new, |name| format!("; did you mean {name:?}?"))
 }
 
-/// The known name that is most like the one found, if any is.
-pub fn similar(found: &str, known: impl IntoIterator<Item = &'static str>) -> Option<&'static str> {
-    let likeness = |name: &&'static str| strsim::jaro_winkler(found, name);
-    known.into_iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b))).filter(|name| likeness(name) > 0.8)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -167,11 +161,5 @@ mod tests {
         assert_eq!(sentence(&chain), "cannot reach x: connection refused (os error 111)");
         assert_eq!(sentence(&anyhow!("TLS failed").context("Not sent")), "not sent: TLS failed");
         assert_eq!(sentence(&anyhow!("")), "");
-    }
-
-    #[test]
-    fn a_name_is_suggested_only_where_it_is_alike() {
-        assert_eq!(similar("payment.payed", ["payment.paid", "operation.void"]), Some("payment.paid"));
-        assert_eq!(similar("zzz", ["payment.paid", "operation.void"]), None);
     }
 }

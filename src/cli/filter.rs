@@ -1,6 +1,7 @@
 //! Filters of events, with the keys of the API.
 
-use super::exit::{UsageError, similar};
+use super::exit::UsageError;
+use crate::domain::text::similar;
 
 const KEYS: [&str; 11] = ["from", "kind", "state", "result", "operation", "reference", "session", "order", "status", "rule", "destination"];
 

@@ -1,10 +1,6 @@
 //! What `send` posts: a sample or a file, changed where that was asked for, and signed where that is needed.
 
-use super::{
-    event_file,
-    exit::{UsageError, similar},
-    webhook::Webhook,
-};
+use super::{event_file, exit::UsageError, webhook::Webhook};
 use crate::{
     domain::{
         clock::Timestamp,
@@ -12,6 +8,7 @@ use crate::{
         id::EventId,
         secret::Secret,
         standard_webhooks,
+        text::similar,
     },
     provider::{
         self,

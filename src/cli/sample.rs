@@ -1,11 +1,10 @@
 //! `hookgate sample`: the built-in sample events.
 
-use super::{
-    Exit,
-    exit::{UsageError, similar},
-    streams::print,
+use super::{Exit, exit::UsageError, streams::print};
+use crate::{
+    domain::text::similar,
+    provider::ottu::samples::{self, SAMPLES},
 };
-use crate::provider::ottu::samples::{self, SAMPLES};
 
 /// List the built-in sample events, or print one as the provider sends it
 #[derive(Debug, clap::Args)]

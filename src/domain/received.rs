@@ -2,8 +2,8 @@
 
 use super::{clock::Timestamp, name::Name};
 use bytes::Bytes;
-use http::HeaderMap;
-use std::net::IpAddr;
+use http::{HeaderMap, HeaderValue, header::CONTENT_TYPE};
+use std::net::{IpAddr, Ipv4Addr};
 
 /// A whole request to a source: within the limits, and nothing else is known of it.
 #[derive(Debug, Clone)]
@@ -18,4 +18,12 @@ pub struct Received {
     pub peer: IpAddr,
     /// When the body was whole.
     pub at: Timestamp,
+}
+
+impl Received {
+    /// A payload that nobody sent, as it would come.
+    pub fn supposed(source: &Name, body: Bytes, at: Timestamp) -> Self {
+        let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
+        Self { source: source.clone(), headers, body, peer: IpAddr::V4(Ipv4Addr::LOCALHOST), at }
+    }
 }

@@ -15,6 +15,12 @@ pub fn is_unseen(letter: char) -> bool {
     letter.is_control() || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
+/// The known name that is most like the one found, if any is.
+pub fn similar<'n>(found: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+    let likeness = |name: &&'n str| strsim::jaro_winkler(found, name);
+    known.into_iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b))).filter(|name| likeness(name) > 0.8)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -30,5 +36,11 @@ mod tests {
     fn what_moves_a_terminal_or_turns_the_text_around_is_unseen() {
         assert!(['\n', '\u{1b}', '\u{9b}', '\u{85}', '\u{202e}', '\u{2066}'].into_iter().all(is_unseen));
         assert!(['a', ' ', 'ع', '€', '…'].into_iter().all(|letter| !is_unseen(letter)));
+    }
+
+    #[test]
+    fn a_name_is_suggested_only_where_it_is_alike() {
+        assert_eq!(similar("payment.payed", ["payment.paid", "operation.void"]), Some("payment.paid"));
+        assert_eq!(similar("zzz", ["payment.paid", "operation.void"]), None);
     }
 }

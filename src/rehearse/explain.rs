@@ -20,9 +20,7 @@ use crate::{
     route::{Finding, Seen, Sight},
 };
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, header::CONTENT_TYPE};
 use serde_json::{Map, Value};
-use std::net::{IpAddr, Ipv4Addr};
 
 /// So many characters of a field are shown.
 const SHOWN: usize = 256;
@@ -33,9 +31,7 @@ impl Subject {
     /// # Errors
     /// It can be no event of that source.
     pub fn explain(&self, source: &Source, payload: Bytes, given: Given, at: Timestamp) -> Result<Explanation, NoEvent> {
-        let json = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
-        let received = Received { source: source.name.clone(), headers: json, body: payload, peer: IpAddr::V4(Ipv4Addr::LOCALHOST), at };
-        let (event, signature) = signature::open(source, &received, given)?;
+        let (event, signature) = signature::open(source, &Received::supposed(&source.name, payload, at), given)?;
         Ok(self.explanation(&event, Some(source), &signature, at))
     }
 

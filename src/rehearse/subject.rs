@@ -1,6 +1,11 @@
 //! A rules file as far as an event is concerned: who may have sent it, by which rules it goes, and where to.
 
-use crate::{deliver, destination, domain::name::Name, provider, route::Rules};
+use crate::{
+    deliver, destination,
+    domain::{name::Name, text::similar},
+    provider,
+    route::Rules,
+};
 
 /// What a rules file says of events.
 #[derive(Debug, Clone)]
@@ -57,8 +62,7 @@ impl Subject {
         };
         found.ok_or_else(|| {
             let (found, known) = (name.unwrap_or_default().to_owned(), self.sources.iter().map(|source| source.name.clone()));
-            let likeness = |name: &Name| strsim::jaro_winkler(&found, name);
-            let near = known.clone().max_by(|a, b| likeness(a).total_cmp(&likeness(b))).filter(|name| likeness(name) > 0.8);
+            let near = similar(&found, self.sources.iter().map(|source| &*source.name)).map(Name::unchecked);
             UnknownSource { near, known: known.collect(), found }
         })
     }
